@@ -1,0 +1,204 @@
+"""What determines a model and its training: frozen dataclasses, checked when they are made.
+
+Sources: [P] G3DR, CVPR 2024 (arXiv 2403.00939); [R] the report "Generative 3D Reconstruction From Images".
+Defaults are those of [P]; `experiments/` holds the smaller sizes.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from g3dr.errors import ConfigError
+
+LossForm = Literal["l1", "l2", "smooth_l1", "cosine"]
+PlaneLayout = Literal["published", "image_aligned", "perspective"]
+PositionInit = Literal["ones", "coordinates"]
+Freeze = Literal["none", "encoder"]
+Precision = Literal["float32", "bfloat16"]
+LearningRateSchedule = Literal["one_cycle", "constant"]
+SemanticBackbone = Literal["clip_vit_b16", "efficientnet_lite0"]
+PerceptualBackbone = Literal["lpips_vgg16", "efficientnet_lite0"]
+
+
+def _require(condition: bool, path: str, got: object, allowed: str) -> None:
+    if not condition:
+        raise ConfigError(path, got, allowed)
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """The U-Net that turns an image and its depth into tri-planes [P, section 3.1].
+
+    Attributes:
+        resolution: Side of the input image and of the planes, pixels; divisible by 2^(levels - 1) and by 4.
+        width: Channels of the first level; divisible by 8, the number of groups of the norms.
+        multipliers: Channels of each level as multiples of `width`.
+        position_channels: Channels of the learned position map that is concatenated to the input.
+        position_init: `ones` as published, or `coordinates`: pixel coordinates and sinusoids of them.
+        features: Channels of each of the three planes.
+        attention: Linear attention on every level and full attention in the middle.
+    """
+
+    resolution: int = 128
+    width: int = 128
+    multipliers: tuple[int, ...] = (1, 2, 4, 8)
+    position_channels: int = 256
+    position_init: PositionInit = "ones"
+    features: int = 64
+    attention: bool = True
+
+    def __post_init__(self) -> None:
+        factor = max(4, 2 ** (len(self.multipliers) - 1))
+        _require(len(self.multipliers) >= 2 and min(self.multipliers) >= 1, "model.generator.multipliers", self.multipliers, "two or more positive integers")
+        _require(self.resolution > 0 and self.resolution % factor == 0, "model.generator.resolution", self.resolution, f"a positive multiple of {factor}")
+        _require(self.width > 0 and self.width % 8 == 0, "model.generator.width", self.width, "a positive multiple of 8")
+        _require(self.position_channels >= 0, "model.generator.position_channels", self.position_channels, "0 or more")
+        _require(self.features > 0, "model.generator.features", self.features, "1 or more")
+
+
+@dataclass(frozen=True)
+class RendererConfig:
+    """The volume renderer [P, section 3.2].
+
+    Attributes:
+        layout: How planes are placed in the box; `published` is what public checkpoints need.
+        decoder_width: Width of the decoder's hidden layer.
+        coarse_samples: Stratified samples per ray.
+        fine_samples: Samples per ray drawn from the coarse weights; 0 turns the fine pass off.
+        importance_window: Half width of the depth window of depth-importance sampling, world units.
+        white_background: Composite onto white instead of black.
+    """
+
+    layout: PlaneLayout = "published"
+    decoder_width: int = 64
+    coarse_samples: int = 32
+    fine_samples: int = 32
+    importance_window: float = 0.05
+    white_background: bool = False
+
+    def __post_init__(self) -> None:
+        _require(self.decoder_width > 0, "model.renderer.decoder_width", self.decoder_width, "1 or more")
+        _require(self.coarse_samples >= 2, "model.renderer.coarse_samples", self.coarse_samples, "2 or more")
+        _require(self.fine_samples >= 0, "model.renderer.fine_samples", self.fine_samples, "0 or more")
+        _require(0 < self.importance_window <= 1, "model.renderer.importance_window", self.importance_window, "more than 0, at most 1")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything that decides the shape of a checkpoint, and how it is rendered."""
+
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    renderer: RendererConfig = field(default_factory=RendererConfig)
+
+
+@dataclass(frozen=True)
+class LossTerm:
+    """One term of the objective.
+
+    Attributes:
+        form: How two arrays are compared: `l1`, `l2`, `smooth_l1` (beta 1) or `cosine` (1 - cosine similarity, per image, flattened).
+        weight: Factor in the sum; 0 means that the term is not computed.
+    """
+
+    form: LossForm = "l1"
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        _require(self.weight >= 0, "objective.*.weight", self.weight, "0 or more")
+
+
+@dataclass(frozen=True)
+class ObjectiveConfig:
+    """The training objective [P, section 3.3; R, section 3.6].
+
+    Attributes:
+        rgb: Colour of the input view.
+        depth: Depth of the input view.
+        clip: Image embeddings of rendered view and input.
+        perceptual: Deep features of rendered view and input.
+        tv: Total variation of the depth of novel views (differences of neighbours, compared with zero).
+        pooled_rgb: Colours of a novel view and of the input, both average-pooled to `pooled_size`; a cheap stand-in for `clip` where its weights are missing.
+        pooled_size: Side to which `pooled_rgb` pools, pixels.
+        opacity: Weight of mean(1 - opacity), which keeps the box filled; ramps up from 0 over the first half of the steps.
+        semantic_start: Fraction of the steps after which `clip` and `perceptual` count in the input view, at half weight.
+        clip_backbone: Network of the `clip` term; anything but CLIP appears under its own name.
+        perceptual_backbone: Network of the `perceptual` term, likewise.
+    """
+
+    rgb: LossTerm = field(default_factory=lambda: LossTerm("l1", 1.0))
+    depth: LossTerm = field(default_factory=lambda: LossTerm("l1", 2.0))
+    clip: LossTerm = field(default_factory=lambda: LossTerm("l1", 0.35))
+    perceptual: LossTerm = field(default_factory=lambda: LossTerm("l2", 2.0))
+    tv: LossTerm = field(default_factory=lambda: LossTerm("l2", 0.1))
+    pooled_rgb: LossTerm = field(default_factory=lambda: LossTerm("l1", 0.0))
+    pooled_size: int = 8
+    opacity: float = 1.0
+    semantic_start: float = 0.5
+    clip_backbone: SemanticBackbone = "clip_vit_b16"
+    perceptual_backbone: PerceptualBackbone = "lpips_vgg16"
+
+    def __post_init__(self) -> None:
+        _require(self.pooled_size > 0, "objective.pooled_size", self.pooled_size, "1 or more")
+        _require(self.opacity >= 0, "objective.opacity", self.opacity, "0 or more")
+        _require(0 <= self.semantic_start <= 1, "objective.semantic_start", self.semantic_start, "between 0 and 1")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """One training.
+
+    Attributes:
+        steps: Optimizer steps; 0 leaves the initial checkpoint as it is.
+        batch_size: Images per step over all workers.
+        rays_per_image: Random rays of the input view per step; null renders the whole view.
+        learning_rate: Peak learning rate of Adam.
+        betas: Adam's exponential decay rates.
+        schedule: `one_cycle` (2 % warm-up from lr / 25, cosine down) or `constant`.
+        cycle_momentum: Let one_cycle move beta1 between 0.85 and 0.95 too, as the authors' code does.
+        gradient_clip: Largest norm of the gradient; null for none.
+        novel_probability: Highest probability of a novel-view step; it grows as 2 * step / steps up to this.
+        novel_resolution: Side of the rendered novel view, pixels; null means the generator's resolution.
+        novel_yaw_divisors: Novel yaw is uniform in +-pi / k; k goes from the first to the second over the first third of the steps.
+        novel_pitch_divisor: Novel pitch is uniform in +-pi / k.
+        flip: Mirror half of the images.
+        depth_importance: Probability that the fine samples of the input view are a window around the input depth [R].
+        depth_regularization: Scale the gradients of samples far from the input depth [P, section 3.2].
+        depth_regularization_start: Fraction of the steps after which `depth_regularization` acts.
+        freeze: `encoder` trains only the decoder half of the U-Net and the plane decoder [R, fine-tuning].
+        precision: Autocast of the U-Net; norms stay in float32.
+        log_every: Steps between reported metrics.
+        checkpoint_every: Steps between checkpoints; the last step always has one.
+    """
+
+    steps: int = 300_000
+    batch_size: int = 8
+    rays_per_image: int | None = None
+    learning_rate: float = 5e-5
+    betas: tuple[float, float] = (0.9, 0.99)
+    schedule: LearningRateSchedule = "one_cycle"
+    cycle_momentum: bool = False
+    gradient_clip: float | None = None
+    novel_probability: float = 0.4
+    novel_resolution: int | None = None
+    novel_yaw_divisors: tuple[float, float] = (24.0, 6.0)
+    novel_pitch_divisor: float = 18.0
+    flip: bool = True
+    depth_importance: float = 0.4
+    depth_regularization: bool = True
+    depth_regularization_start: float = 0.0
+    freeze: Freeze = "none"
+    precision: Precision = "float32"
+    log_every: int = 50
+    checkpoint_every: int = 1000
+
+    def __post_init__(self) -> None:
+        _require(self.steps >= 0, "training.steps", self.steps, "0 or more")
+        for name in ("batch_size", "log_every", "checkpoint_every"):
+            _require(getattr(self, name) >= 1, f"training.{name}", getattr(self, name), "1 or more")
+        for name in ("rays_per_image", "novel_resolution"):
+            value = getattr(self, name)
+            _require(value is None or value >= 1, f"training.{name}", value, "null, or 1 or more")
+        for name in ("novel_probability", "depth_importance", "depth_regularization_start"):
+            _require(0 <= getattr(self, name) <= 1, f"training.{name}", getattr(self, name), "between 0 and 1")
+        _require(self.learning_rate > 0, "training.learning_rate", self.learning_rate, "more than 0")
+        _require(self.gradient_clip is None or self.gradient_clip > 0, "training.gradient_clip", self.gradient_clip, "null, or more than 0")
+        _require(all(0 <= beta < 1 for beta in self.betas), "training.betas", self.betas, "two numbers of at least 0 and less than 1")
