@@ -1,0 +1,183 @@
+"""The training objective [G3DR, section 3.3]: which terms count at a step, with which weight.
+
+A term whose weight is zero is never computed. Canonical steps see the input view, novel steps a view from elsewhere.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from g3dr.backbones.protocols import Backbones, EmbeddingBackbone, StageBackbone
+from g3dr.config import ObjectiveConfig
+from g3dr.errors import ConfigError, DataError
+from g3dr.losses import schedules
+from g3dr.losses.forms import compare
+from g3dr.losses.pixels import opacity_loss, pooled_rgb, total_variation
+from g3dr.losses.semantic import deep_feature_distance, embedding_distance
+from g3dr.types import Frames, Rendering
+
+NOVEL_STAGES = 2
+
+Computation = Callable[[], Tensor]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands: `step` counts from 0 to `steps` - 1."""
+
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The terms of one step.
+
+    Attributes:
+        values: Unweighted value by name, means over the batch.
+        weights: The weight of each at this step; the same names.
+    """
+
+    values: Mapping[str, Tensor]
+    weights: Mapping[str, float]
+
+    def total(self) -> Float[Tensor, ""]:
+        """Returns the weighted sum: what is minimised; zero where no term counts."""
+        return sum((self.weights[name] * value for name, value in self.values.items()), start=torch.zeros(()))
+
+
+def _evaluate(weights: Mapping[str, float], computations: Mapping[str, Computation]) -> Terms:
+    counted = {name: weight for name, weight in weights.items() if weight > 0}
+    return Terms({name: computations[name]() for name in counted}, counted)
+
+
+def _at_size_of(pictures: Tensor, other: Tensor) -> Tensor:
+    if pictures.shape[-2:] == other.shape[-2:]:
+        return pictures
+    return functional.interpolate(pictures, other.shape[-2:], mode="bilinear", align_corners=False, antialias=True)
+
+
+class Objective:
+    """The sum of named terms that a training minimises.
+
+    Args:
+        config: Forms and weights.
+        backbones: The frozen networks of the `clip` and `perceptual` terms; only those with a weight are needed.
+
+    Raises:
+        ConfigError: A term has a weight and no backbone.
+    """
+
+    def __init__(self, config: ObjectiveConfig, backbones: Backbones | None = None) -> None:
+        self.config = config
+        self.backbones = backbones or Backbones()
+        for name, backbone in (("clip", self.backbones.semantic), ("perceptual", self.backbones.perceptual)):
+            weight = getattr(config, name).weight
+            if weight > 0 and backbone is None:
+                raise ConfigError(f"objective.{name}.weight", weight, "0 where no backbone is loaded for this term")
+
+    @property
+    def semantic_name(self) -> str:
+        """Name of the embedding term: `clip`, or `embedding(<network>)` for any other network."""
+        backbone = self.backbones.semantic
+        return "clip" if backbone is None or backbone.name.startswith("clip") else f"embedding({backbone.name})"
+
+    @property
+    def perceptual_name(self) -> str:
+        """Name of the deep-feature term: `perceptual`, or `perceptual(<network>)` for anything but LPIPS."""
+        backbone = self.backbones.perceptual
+        return "perceptual" if backbone is None or backbone.name.startswith("lpips") else f"perceptual({backbone.name})"
+
+    def needs_frame(self, progress: Progress, *, novel: bool) -> bool:
+        """Tells whether this step needs a whole rendered picture instead of any set of rays."""
+        return novel or any(weight > 0 for weight in self._canonical_semantic_weights(progress).values())
+
+    def canonical(
+        self,
+        rendering: Rendering,
+        target_rgb: Float[Tensor, "batch ray 3"],
+        target_depth: Float[Tensor, "batch ray"],
+        progress: Progress,
+        *,
+        frame: Float[Tensor, "batch 3 height width"] | None = None,
+        images: Float[Tensor, "batch 3 height width"] | None = None,
+    ) -> Terms:
+        """Computes the terms of a step that renders the input view.
+
+        Args:
+            rendering: The rendered rays.
+            target_rgb: The input image at these rays, in [-1, 1].
+            target_depth: The input depth at these rays, world units.
+            progress: Where the training stands.
+            frame: The rendered picture; needed where `needs_frame` says so.
+            images: The input images; needed with `frame`.
+
+        Raises:
+            DataError: A picture is needed and not given.
+        """
+        config, semantic = self.config, self._canonical_semantic_weights(progress)
+        if any(weight > 0 for weight in semantic.values()) and (frame is None or images is None):
+            raise DataError(f"At step {progress.step} of {progress.steps} the objective needs whole rendered pictures and their images.")
+        weights = {"rgb": config.rgb.weight, "depth": config.depth.weight, **semantic, "opacity": self._opacity_weight(progress)}
+        computations: dict[str, Computation] = {
+            "rgb": lambda: compare(config.rgb.form, rendering.rgb, target_rgb),
+            "depth": lambda: compare(config.depth.form, rendering.depth, target_depth),
+            "opacity": lambda: opacity_loss(rendering.opacity),
+        }
+        if frame is not None and images is not None:
+            computations |= self._semantic_computations(frame, images, stages=None)
+        return _evaluate(weights, computations)
+
+    def novel(self, frames: Frames, images: Float[Tensor, "batch 3 height width"], progress: Progress) -> Terms:
+        """Computes the terms of a step that renders another view, compared with the input images where it can be.
+
+        Args:
+            frames: The rendered pictures, of any size.
+            images: The input images, in [-1, 1].
+            progress: Where the training stands.
+        """
+        config = self.config
+        weights = {
+            **self._semantic_weights(1.0),
+            "tv": config.tv.weight,
+            "pooled_rgb": config.pooled_rgb.weight,
+            "opacity": self._opacity_weight(progress),
+        }
+        computations = {
+            **self._semantic_computations(frames.rgb, images, stages=NOVEL_STAGES),
+            "tv": lambda: total_variation(frames.depth, config.tv.form),
+            "pooled_rgb": lambda: pooled_rgb(frames.rgb, images, config.pooled_size, config.pooled_rgb.form),
+            "opacity": lambda: opacity_loss(frames.opacity),
+        }
+        return _evaluate(weights, computations)
+
+    def _opacity_weight(self, progress: Progress) -> float:
+        return self.config.opacity * schedules.opacity_factor(progress.step, progress.steps)
+
+    def _semantic_weights(self, factor: float) -> dict[str, float]:
+        return {self.semantic_name: factor * self.config.clip.weight, self.perceptual_name: factor * self.config.perceptual.weight}
+
+    def _canonical_semantic_weights(self, progress: Progress) -> dict[str, float]:
+        return self._semantic_weights(schedules.semantic_factor(progress.step, progress.steps, self.config.semantic_start))
+
+    def _semantic_computations(self, frame: Tensor, images: Tensor, stages: int | None) -> dict[str, Computation]:
+        return {
+            self.semantic_name: lambda: self._embedding_term(frame, images),
+            self.perceptual_name: lambda: self._perceptual_term(frame, images, stages),
+        }
+
+    def _embedding_term(self, frame: Tensor, images: Tensor) -> Tensor:
+        backbone: EmbeddingBackbone | None = self.backbones.semantic
+        if backbone is None:  # unreachable with a checked config; keeps the types honest
+            raise ConfigError("objective.clip.weight", self.config.clip.weight, "0 where no backbone is loaded for this term")
+        return embedding_distance(backbone, self.config.clip.form, frame, images)
+
+    def _perceptual_term(self, frame: Tensor, images: Tensor, stages: int | None) -> Tensor:
+        backbone: StageBackbone | None = self.backbones.perceptual
+        if backbone is None:
+            raise ConfigError("objective.perceptual.weight", self.config.perceptual.weight, "0 where no backbone is loaded for this term")
+        return deep_feature_distance(backbone, self.config.perceptual.form, frame, _at_size_of(images, frame), stages)

@@ -1,0 +1,63 @@
+"""Terms that look through a frozen network: image embeddings and deep features.
+
+The prediction's gradient flows through the network; the target's side carries none.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from g3dr.backbones.protocols import EmbeddingBackbone, StageBackbone
+from g3dr.config import LossForm
+from g3dr.losses.forms import compare, compare_per_image
+
+
+def embedding_distance(
+    backbone: EmbeddingBackbone,
+    form: LossForm,
+    prediction: Float[Tensor, "batch 3 height width"],
+    target: Float[Tensor, "batch 3 target_height target_width"],
+) -> Float[Tensor, ""]:
+    """Compares the image embeddings of rendered and given pictures, both RGB in [-1, 1] and of any size."""
+    with torch.no_grad():
+        wanted = backbone.embed(target.detach())
+    return compare(form, backbone.embed(prediction), wanted)
+
+
+def _stage_distance(form: LossForm, prediction: Tensor, target: Tensor) -> Tensor:
+    distance = compare_per_image(form, prediction, target)
+    # LPIPS sums over channels and averages over positions; a cosine has no such scale.
+    return distance if form == "cosine" else distance * prediction.shape[1]
+
+
+def deep_feature_distance_per_image(
+    backbone: StageBackbone,
+    form: LossForm,
+    prediction: Float[Tensor, "batch 3 height width"],
+    target: Float[Tensor, "batch 3 height width"],
+    deepest: int | None = None,
+) -> Float[Tensor, "batch"]:
+    """Sums over stages the distance of unit-normalised features; with `l2` and VGG-16 this is LPIPS.
+
+    Args:
+        backbone: Gives the stages' features.
+        form: How features are compared.
+        prediction: RGB in [-1, 1].
+        target: RGB in [-1, 1], of the same size.
+        deepest: Use only that many of the deepest stages, which say what is seen rather than where; all if None.
+    """
+    with torch.no_grad():
+        wanted = backbone.stage_features(target.detach(), deepest)
+    found = backbone.stage_features(prediction, deepest)
+    return torch.stack([_stage_distance(form, *pair) for pair in zip(found, wanted, strict=True)]).sum(dim=0)
+
+
+def deep_feature_distance(
+    backbone: StageBackbone,
+    form: LossForm,
+    prediction: Float[Tensor, "batch 3 height width"],
+    target: Float[Tensor, "batch 3 height width"],
+    deepest: int | None = None,
+) -> Float[Tensor, ""]:
+    """Returns the mean over images of `deep_feature_distance_per_image`."""
+    return deep_feature_distance_per_image(backbone, form, prediction, target, deepest).mean()

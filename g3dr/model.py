@@ -1,0 +1,86 @@
+"""The whole model: U-Net, decoder and renderer, with the parameter names of the published checkpoints."""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from g3dr.config import ModelConfig
+from g3dr.render import NodeTable, PlaneDecoder, RaySampling, Renderer
+from g3dr.render.decoder import ScaledLinear
+from g3dr.types import Rays, Rendering
+from g3dr.unet import TriplaneUNet
+from g3dr.unet.position import initial_position_map
+
+ENCODER_PREFIXES = ("pos_embed", "init_conv.", "time_mlp.", "downs.", "mid_")
+
+
+class G3DR(TriplaneUNet):
+    """An image and its depth become an object that can be rendered from anywhere.
+
+    The U-Net is a base class and not a part, because published checkpoints name its parameters without a prefix.
+    A new model has the weights of `initialize(0)`.
+
+    Args:
+        config: Sizes and rendering.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config.generator)
+        self.config = config
+        self.decoder = PlaneDecoder(config.generator.features, config.renderer.decoder_width)
+        self.renderer = Renderer(config.renderer, config.generator.resolution)
+        self.initialize(0)
+
+    def encode(self, images: Float[Tensor, "batch 3 height width"], depths: Float[Tensor, "batch 1 height width"]) -> NodeTable:
+        """Returns the objects of a batch of images, ready for rendering any number of views.
+
+        Args:
+            images: RGB in [-1, 1].
+            depths: Distance along the ray, world units in [4, 6).
+        """
+        planes = self.planes(images, depths)
+        with torch.autocast(planes.device.type, enabled=False):
+            return self.renderer.table(planes, self.decoder)
+
+    def render(self, table: NodeTable, rays: Rays, sampling: RaySampling | None = None) -> Rendering:
+        """Renders rays of encoded objects, in float32 whatever autocast says.
+
+        Args:
+            table: Objects of `batch` images.
+            rays: The same number of rays per image, of one view or of several.
+            sampling: Chance and known depths; none of them by default, as in evaluation.
+        """
+        with torch.autocast(table.rows.device.type, enabled=False):
+            rendering: Rendering = self.renderer(table, self.decoder, rays, sampling or RaySampling())
+        return rendering
+
+    def encoder_parameters(self) -> list[str]:
+        """Returns the names of the parameters that fine-tuning with a frozen encoder keeps [R]."""
+        return [name for name, _ in self.named_parameters() if name.startswith(ENCODER_PREFIXES)]
+
+    @torch.no_grad()
+    def initialize(self, seed: int | torch.Generator) -> None:
+        """Sets all weights to fresh random ones.
+
+        Args:
+            seed: Or a generator on the CPU, which makes the same weights for every device.
+        """
+        generator = torch.Generator().manual_seed(seed) if isinstance(seed, int) else seed
+        for module in self.modules():
+            _initialize_module(module, generator)
+        if self.generator_config.position_channels:
+            config = self.generator_config
+            self.pos_embed.copy_(initial_position_map(config.position_channels, config.resolution, config.position_init))
+
+
+def _initialize_module(module: nn.Module, generator: torch.Generator) -> None:
+    """Uniform in +-1 / sqrt(inputs) for convolutions and linear layers, normal for the decoder's scaled layers."""
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        bound = 1 / math.sqrt(module.weight[0].numel())
+        for parameter in module.parameters(recurse=False):
+            parameter.copy_(torch.empty(parameter.shape).uniform_(-bound, bound, generator=generator))
+    elif isinstance(module, ScaledLinear):
+        module.weight.copy_(torch.randn(module.weight.shape, generator=generator))
+        module.bias.zero_()

@@ -1,0 +1,139 @@
+"""Checkpoints: safetensors for the arrays, JSON for the rest, checksums over all; nothing is ever unpickled.
+
+A checkpoint is three files. `checkpoint.json` names the others with their SHA-256 and is written last, so a
+half-written checkpoint is one whose JSON is missing.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from g3dr.errors import CheckpointError
+
+INDEX = "checkpoint.json"
+MODEL = "model.safetensors"
+OPTIMIZER = "optimizer.safetensors"
+FORMAT = 1
+
+CheckpointFiles = Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint holds.
+
+    Attributes:
+        step: Steps that were done.
+        model: The model's state by the published parameter names.
+        optimizer: Adam's moments, as `<parameter>.exp_avg` and `<parameter>.exp_avg_sq`; empty for a model alone.
+    """
+
+    step: int
+    model: dict[str, Tensor]
+    optimizer: dict[str, Tensor]
+
+
+def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
+
+
+def write_checkpoint(checkpoint: Checkpoint) -> dict[str, bytes]:
+    """Returns the files of `checkpoint` in the order in which they should be written."""
+    files = {MODEL: save(_contiguous(checkpoint.model))}
+    if checkpoint.optimizer:
+        files[OPTIMIZER] = save(_contiguous(checkpoint.optimizer))
+    checksums = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    index = {"format": FORMAT, "step": checkpoint.step, "sha256": checksums}
+    files[INDEX] = json.dumps(index, indent=1, sort_keys=True).encode()
+    return files
+
+
+def read_checkpoint(files: CheckpointFiles, where: str) -> Checkpoint:
+    """Reads what `write_checkpoint` wrote.
+
+    Args:
+        files: File contents by name.
+        where: Where they come from, for error messages.
+
+    Raises:
+        CheckpointError: A file is missing or damaged.
+    """
+    try:
+        index = json.loads(files[INDEX])
+        for name, expected in index["sha256"].items():
+            _check(files[name], expected, f"{where}/{name}")
+        optimizer = load(files[OPTIMIZER]) if OPTIMIZER in index["sha256"] else {}
+        return Checkpoint(step=int(index["step"]), model=load(files[MODEL]), optimizer=optimizer)
+    except (KeyError, ValueError, TypeError, SafetensorError) as error:
+        raise CheckpointError(f"{where}: the checkpoint is incomplete or unreadable ({error})") from error
+
+
+def _check(data: bytes, expected: str, where: str) -> None:
+    actual = hashlib.sha256(data).hexdigest()
+    if actual != expected:
+        raise CheckpointError(f"{where}: damaged, its SHA-256 is {actual[:12]}..., recorded was {expected[:12]}...")
+
+
+def load_model(model: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
+    """Copies `state` into `model`.
+
+    Raises:
+        CheckpointError: Names or shapes differ; the sentence names examples of each.
+    """
+    own = model.state_dict()
+    problems = _differences(
+        {name: tuple(tensor.shape) for name, tensor in own.items()}, {name: tuple(t.shape) for name, t in state.items()}
+    )
+    if problems:
+        raise CheckpointError(f"{where}: the checkpoint does not fit the configured model: {'; '.join(problems)}")
+    model.load_state_dict(dict(state))
+
+
+def _differences(own: Mapping[str, tuple[int, ...]], other: Mapping[str, tuple[int, ...]]) -> list[str]:
+    found = []
+    for label, names in (("missing", own.keys() - other.keys()), ("unknown", other.keys() - own.keys())):
+        if names:
+            found.append(f"{len(names)} {label} ({_examples(names)})")
+    resized = sorted(name for name in own.keys() & other.keys() if own[name] != other[name])
+    if resized:
+        name = resized[0]
+        found.append(f"{len(resized)} of another size ({name} is {list(other[name])}, the model needs {list(own[name])})")
+    return found
+
+
+def _examples(names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    return ", ".join(ordered[:2]) + (", ..." if len(ordered) > 2 else "")
+
+
+def adam_state(optimizer: torch.optim.Adam, names: Mapping[Tensor, str]) -> dict[str, Tensor]:
+    """Returns Adam's moments by parameter name."""
+    moments = {}
+    for parameter, state in optimizer.state.items():
+        for kind in ("exp_avg", "exp_avg_sq"):
+            moments[f"{names[parameter]}.{kind}"] = state[kind]
+    return moments
+
+
+def restore_adam(optimizer: torch.optim.Adam, names: Mapping[Tensor, str], moments: Mapping[str, Tensor], step: int, where: str) -> None:
+    """Puts moments of `adam_state` back; `step` drives the bias correction.
+
+    Raises:
+        CheckpointError: A trained parameter has no moments in the checkpoint.
+    """
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            name = names[parameter]
+            if f"{name}.exp_avg" not in moments:
+                raise CheckpointError(f"{where}: the optimizer state lacks {name}; was another part of the network frozen?")
+            optimizer.state[parameter] = {
+                "step": torch.tensor(float(step)),
+                "exp_avg": moments[f"{name}.exp_avg"].to(parameter).clone(),
+                "exp_avg_sq": moments[f"{name}.exp_avg_sq"].to(parameter).clone(),
+            }

@@ -1,0 +1,115 @@
+"""The U-Net from RGB-D to tri-planes [P, section 3.1].
+
+Widths: the first convolution gives `width` channels; level i ends with width * multipliers[i]; resolution halves between levels.
+"""
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F  # noqa: N812, the usual name
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from g3dr.config import GeneratorConfig
+from g3dr.unet.attention import full_attention, linear_attention
+from g3dr.unet.blocks import Embedding, Features, ResidualBlock, SinusoidalEmbedding, downsampling, upsampling
+from g3dr.unet.position import initial_position_map
+
+INPUT_CHANNELS = 4
+PLANES = 3
+CONSTANT_TIME = 1.0  # what is left of the diffusion U-Net from which the network descends
+
+
+def _parts(level: nn.Module) -> tuple[nn.Module, nn.Module, nn.Module, nn.Module]:
+    """Returns the two residual blocks, the attention and the resizing convolution of a level."""
+    block1, block2, attention, resize = level.children()
+    return block1, block2, attention, resize
+
+
+class TriplaneUNet(nn.Module):
+    """A U-Net whose output pixels are the features of three planes.
+
+    Args:
+        config: Sizes.
+    """
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.generator_config = config
+        width, embedding = config.width, 4 * config.width
+        widths = [width, *(width * multiplier for multiplier in config.multipliers)]
+        if config.position_channels:
+            self.pos_embed = nn.Parameter(initial_position_map(config.position_channels, config.resolution, config.position_init))
+        self.init_conv = nn.Conv2d(INPUT_CHANNELS + config.position_channels, width, 7, padding=3)
+        self.time_mlp = nn.Sequential(SinusoidalEmbedding(width), nn.Linear(width, embedding), nn.GELU(), nn.Linear(embedding, embedding))
+        self.downs = self._down_levels(widths, embedding)
+        self.mid_block1 = ResidualBlock(widths[-1], widths[-1], embedding)
+        self.mid_attn = full_attention(widths[-1], enabled=config.attention)
+        self.mid_block2 = ResidualBlock(widths[-1], widths[-1], embedding)
+        self.ups = self._up_levels(widths, embedding)
+        self.final_res_block = ResidualBlock(2 * width, 2 * width, embedding)
+        self.final_conv = nn.Conv2d(2 * width, PLANES * config.features, 1)
+
+    def _down_levels(self, widths: list[int], embedding: int) -> nn.ModuleList:
+        levels = nn.ModuleList()
+        for level, (narrow, wide) in enumerate(pairwise(widths)):
+            last = level == len(widths) - 2
+            blocks = [ResidualBlock(narrow, narrow, embedding) for _ in range(2)]
+            attention = linear_attention(narrow, enabled=self.generator_config.attention)
+            resize = nn.Conv2d(narrow, wide, 3, padding=1) if last else downsampling(narrow, wide)
+            levels.append(nn.ModuleList([*blocks, attention, resize]))
+        return levels
+
+    def _up_levels(self, widths: list[int], embedding: int) -> nn.ModuleList:
+        levels = nn.ModuleList()
+        for level, (narrow, wide) in reversed(list(enumerate(pairwise(widths)))):
+            blocks = [ResidualBlock(narrow + wide, wide, embedding) for _ in range(2)]
+            attention = linear_attention(wide, enabled=self.generator_config.attention)
+            resize = nn.Conv2d(wide, narrow, 3, padding=1) if level == 0 else upsampling(wide, narrow)
+            levels.append(nn.ModuleList([*blocks, attention, resize]))
+        return levels
+
+    def _first_convolution(self, rgbd: Features) -> Features:
+        """Convolves input and position map; the map's share is the same for all images, so it is computed once."""
+        weight, bias = self.init_conv.weight, self.init_conv.bias
+        features = F.conv2d(rgbd, weight[:, :INPUT_CHANNELS], bias, padding=3)
+        if self.generator_config.position_channels:
+            features = features + F.conv2d(self.pos_embed, weight[:, INPUT_CHANNELS:], padding=3)
+        return features
+
+    def _descend(self, features: Features, embedding: Embedding) -> tuple[Features, list[Features]]:
+        skips = []
+        for level in self.downs:
+            block1, block2, attention, resize = _parts(level)
+            features = block1(features, embedding)
+            skips.append(features)
+            features = attention(block2(features, embedding))
+            skips.append(features)
+            features = resize(features)
+        return features, skips
+
+    def _ascend(self, features: Features, skips: list[Features], embedding: Embedding) -> Features:
+        for level in self.ups:
+            block1, block2, attention, resize = _parts(level)
+            features = block1(torch.cat([features, skips.pop()], dim=1), embedding)
+            features = attention(block2(torch.cat([features, skips.pop()], dim=1), embedding))
+            features = resize(features)
+        return features
+
+    def planes(
+        self, images: Float[Tensor, "batch 3 height width"], depths: Float[Tensor, "batch 1 height width"]
+    ) -> Float[Tensor, "batch 3 channel height width"]:
+        """Returns the tri-planes, before the layout places them in the box.
+
+        Args:
+            images: RGB in [-1, 1].
+            depths: Distance along the ray, world units in [4, 6).
+        """
+        embedding = self.time_mlp(torch.full((1,), CONSTANT_TIME, device=images.device))
+        first = self._first_convolution(torch.cat([images, depths], dim=1))
+        features, skips = self._descend(first, embedding)
+        features = self.mid_block2(self.mid_attn(self.mid_block1(features, embedding)), embedding)
+        features = self._ascend(features, skips, embedding)
+        features = self.final_res_block(torch.cat([features, first], dim=1), embedding)
+        planes: Tensor = self.final_conv(features).float()
+        return planes.reshape(len(planes), PLANES, -1, *planes.shape[2:])

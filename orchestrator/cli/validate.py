@@ -1,0 +1,22 @@
+"""`g3dr validate`: checks experiment files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.loading import load_experiment
+
+
+def validate(
+    files: Annotated[list[Path], typer.Argument(help="Experiment files.", metavar="FILE...")],
+    settings: Annotated[list[str] | None, typer.Option("--set", help="Replace a value, as in stages.pretrain.training.steps=100.")] = None,
+) -> None:
+    """Check experiment files and list everything that is wrong in them.
+
+    Example: g3dr validate experiments/quickstart.yaml --set training.batch_size=8
+    """
+    for file in files:
+        experiment = load_experiment(file, settings or ())
+        print(f"{file}: fine, {len(experiment.stages)} stages: {', '.join(stage.name for stage in experiment.stages)}")
+    print(f"Next: g3dr plan {files[0]}")

@@ -1,0 +1,85 @@
+"""What an experiment file may say about its data, and the base of all its mappings."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+from g3dr.procedural import ProceduralConfig
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+
+from g3dr.errors import ConfigError
+from orchestrator.checks import translated
+from orchestrator.problems import problem
+from orchestrator.sections import Section
+
+
+class Strict(BaseModel):
+    """A mapping in which unknown keys are refused, with a guess at what was meant."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _translated(cls, value: Any, handler: Any, info: ValidationInfo) -> Self:
+        names = [field.alias or name for name, field in cls.model_fields.items()]
+        checked: Self = translated(cls, value, handler, names, info.context)
+        return checked
+
+
+@dataclass(frozen=True)
+class FolderConfig:
+    """Photographs with depth in a folder: `<species>/<name>.jpg` beside `<name>_depth.png` (16 bit).
+
+    Attributes:
+        path: The folder; it holds one folder per species, or `train` and `test` folders of them.
+        depth_suffix: Ending that replaces a picture's own to give its depth map.
+        species: Only these class folders; null for all.
+        held_out: Part of every species that is kept for the test split, where there are no `train` and `test` folders.
+        seed: Decides which ones are held out.
+        resolution: Side to which pictures and depth are cropped and resized, pixels; null keeps what they have.
+    """
+
+    path: str
+    depth_suffix: str = "_depth.png"
+    species: tuple[str, ...] | None = None
+    held_out: float = 0.1
+    seed: int = 0
+    resolution: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.resolution is not None and self.resolution < 4:
+            raise ConfigError("folder.resolution", self.resolution, "null, or 4 or more")
+        if not 0 <= self.held_out < 1:
+            raise ConfigError("folder.held_out", self.held_out, "at least 0 and less than 1")
+
+
+class DataSpec(Strict):
+    """One data set; exactly one of the three."""
+
+    procedural: Annotated[ProceduralConfig, Section()] | None = Field(
+        None, description="Made on the spot, with true depth and true novel views."
+    )
+    folder: Annotated[FolderConfig, Section()] | None = Field(
+        None, description="A folder of photographs with depth maps; packed when it is first needed."
+    )
+    dataset: str | None = Field(None, description="URI of a data set that was packed before: a folder or s3://bucket/prefix.")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise problem(given or None, f"exactly one of {', '.join(type(self).model_fields)}")
+        return self
+
+    @property
+    def kind(self) -> Literal["procedural", "folder", "dataset"]:
+        """Which of the three it is."""
+        if self.procedural is not None:
+            return "procedural"
+        return "folder" if self.folder is not None else "dataset"
+
+    @property
+    def has_novel_views(self) -> bool | None:
+        """Whether it holds true novel views; None where only the packed data set can tell."""
+        if self.procedural is not None:
+            return self.procedural.views > 0
+        return False if self.folder is not None else None

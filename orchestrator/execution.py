@@ -1,0 +1,146 @@
+"""Runs an experiment: stage by stage, what the ledger does not have yet; then writes the report.
+
+Kill it anywhere and run it again: nothing that is finished is repeated, nothing that was begun is lost.
+"""
+
+from contextlib import ExitStack
+from typing import Any
+
+from g3dr.errors import G3drError
+from orchestrator.capacity import Capacity
+from orchestrator.checkpoints import outside_identities
+from orchestrator.cluster import LOCAL_SPARE_CPUS, connected, local_capacity, names_cluster
+from orchestrator.datasets import find_datasets, prepare_datasets
+from orchestrator.expand import expand_stage
+from orchestrator.knowledge import DatasetInfo, Deferred, Knowledge, Outcome
+from orchestrator.ledger import Ledger
+from orchestrator.lineage import git_state
+from orchestrator.plan import Plan, make_plan
+from orchestrator.runs import COMPUTE_VERSION, RunRequest
+from orchestrator.spec import AnyStage, Experiment
+from orchestrator.stages import StageRunner
+from orchestrator.store import open_store
+from orchestrator.watching import Watch
+
+
+class RunFailedError(G3drError):
+    """Some runs failed; their sentences are in the ledger. Exit code 1."""
+
+
+class Execution:
+    """One experiment on one root.
+
+    Args:
+        experiment: The experiment.
+        watch: Gets the news.
+        file: The experiment's file, for the report.
+
+    Raises:
+        StoreError: The root cannot be used.
+    """
+
+    def __init__(self, experiment: Experiment, watch: Watch | None = None, file: str = "") -> None:
+        self.experiment, self.watch, self._file = experiment, watch or Watch(), file
+        self.store = open_store(experiment.root)
+        self.ledger = Ledger(self.store)
+        self.datasets: dict[str, DatasetInfo | None] = {}
+        self.capacity = machine_capacity()
+
+    def outcome(self, request: RunRequest) -> Outcome | None:
+        """Returns how a run ended, with its evaluation; None while something of it is missing."""
+        status = self.ledger.status(request.spec.id)
+        if status is None or status.state == "running":
+            return None
+        if status.state != "finished" or request.evaluation is None:
+            return Outcome(status.state)
+        record = self.ledger.evaluation(request.spec.id, request.evaluation.id)
+        return None if record is None else Outcome("finished", record["metrics"])
+
+    def is_finished(self, request: RunRequest) -> bool:
+        """Tells whether nothing of a run is missing; a failed one is tried again."""
+        outcome = self.outcome(request)
+        return outcome is not None and outcome.state != "failed"
+
+    def knowledge(self) -> Knowledge:
+        """Returns what stages expand from: the data sets found last, and the ledger."""
+        checkpoints = outside_identities(self.experiment, self.store)
+        return Knowledge(self.datasets, self.outcome, checkpoints, COMPUTE_VERSION)
+
+    def plan(self) -> Plan:
+        """Plans for the cluster at hand: the connected one, else this machine.
+
+        Raises:
+            StoreError: The root cannot be used.
+            ExperimentError: The experiment does not fit its data.
+        """
+        self.store.check()
+        self.datasets = find_datasets(self.store, self.experiment)
+        return make_plan(self.experiment, self.knowledge(), self.is_finished, self.capacity)
+
+    def run(self) -> str:
+        """Computes everything that is missing and writes the report; returns the report's path.
+
+        Raises:
+            InfeasibleError: A stage does not fit the cluster; nothing has started then.
+            RunFailedError: Runs failed; everything that does not need them was done.
+        """
+        failures: list[str] = []
+        with ExitStack() as stack:
+            if not self.is_complete():
+                self._start(stack)
+            runner = StageRunner(self)
+            for stage in self.experiment.stages:
+                failures += self._run_stage(runner, stage, after_failures=bool(failures))
+        index = self._report()
+        if failures:
+            raise RunFailedError(f"{len(failures)} failed, everything else is done and in {index}; the first: {failures[0]}")
+        return index
+
+    def is_complete(self) -> bool:
+        """Tells whether the ledger has all of the experiment."""
+        self.datasets = find_datasets(self.store, self.experiment)
+        return all(self._stage_is_complete(stage) for stage in self.experiment.stages)
+
+    def _stage_is_complete(self, stage: AnyStage) -> bool:
+        expansion = expand_stage(self.experiment, stage, self.knowledge())
+        recorded = self.ledger.stage(self.experiment.name, stage.name) is not None
+        return recorded and not isinstance(expansion, Deferred) and all(self.is_finished(request) for request in expansion)
+
+    def _start(self, stack: ExitStack) -> None:
+        """Connects to the cluster, checks the plan against what it really has, and packs what is missing."""
+        self.store.check()
+        self.watch.note("connecting to Ray" if names_cluster() else "starting Ray on this machine")
+        cpus, gpus = stack.enter_context(connected())
+        self.capacity = Capacity(cpus, gpus, 0 if names_cluster() else LOCAL_SPARE_CPUS)
+        self.plan().check()
+        self.datasets = dict(prepare_datasets(self.store, self.experiment, self.watch))
+        self.ledger.write_experiment(self.experiment.name, self._record())
+
+    def _record(self) -> dict[str, Any]:
+        infos = {name: info for name, info in self.datasets.items() if info is not None}
+        datasets = [
+            {"name": name, "uri": info.uri, "version": info.version, "rows": sum(info.rows.values())} for name, info in infos.items()
+        ]
+        lineage = {"file": self._file, "git": git_state(), "datasets": datasets, "compute_version": COMPUTE_VERSION}
+        return {**self.experiment.to_json(), **lineage}
+
+    def _run_stage(self, runner: StageRunner, stage: AnyStage, *, after_failures: bool) -> list[str]:
+        """Runs one stage; returns the sentences of what failed. A stage that needs failed runs is left out."""
+        try:
+            return runner.run(stage)
+        except G3drError as error:
+            if not after_failures:
+                raise
+            self.watch.note(f"{stage.name}: left out, it needs runs that failed")
+            return [f"{stage.name}: {error}"]
+
+    def _report(self) -> str:
+        from orchestrator.report import build_report  # noqa: PLC0415  (brings matplotlib)
+
+        return str(build_report(self.store, self.experiment.name).index)
+
+
+def machine_capacity() -> Capacity:
+    """Returns what a cluster on this machine would have."""
+    cpus, gpus = local_capacity()
+    return Capacity(cpus, gpus, LOCAL_SPARE_CPUS)

@@ -1,0 +1,36 @@
+"""The inline executor: one Tune actor computes one run after the other, keeping its imports, data and backbones warm."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from ray import tune
+
+from orchestrator.runs import RunRequest
+from orchestrator.worker import Placement, Progress, compute_run
+
+
+class InlineRun(tune.Trainable):  # type: ignore[misc]  # ray has no types
+    """A Tune trainable whose every step is one report of the run; the ledger keeps the state, Tune none."""
+
+    _progress: Iterator[Progress]
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Starts the run that `config` holds."""
+        request = RunRequest.from_json(json.loads(config["request"]))
+        self._progress = compute_run(request, config["root"], Placement(gpus=request.gpus_per_worker, cpus=request.cpus_per_worker))
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Takes the next run without a new process."""
+        self._progress.close()  # type: ignore[attr-defined]
+        self.setup(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Trains until the next report."""
+        progress = next(self._progress)
+        return progress.to_report()
+
+    def cleanup(self) -> None:
+        """Lets a stopped run write down where it is."""
+        self._progress.close()  # type: ignore[attr-defined]

@@ -1,0 +1,154 @@
+"""Reads an experiment from the ledger. Missing pieces become None or empty, never an error: half a study has a report too."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
+from typing import Any, TypeGuard
+
+from safetensors.numpy import load
+
+from g3dr.errors import DataError
+from orchestrator.report.records import Dataset, Evaluation, Number, Pictures, Stage, StageRun, Study
+from orchestrator.store import Store
+
+
+def read_study(store: Store, name: str) -> Study:
+    """Reads the experiment `name`.
+
+    Raises:
+        DataError: The store holds no such experiment.
+    """
+    experiment = read_json(store, f"experiments/{name}/experiment.json")
+    if not experiment:
+        raise DataError(f"there is no experiment {name!r} in {store.uri}; {_known_experiments(store)}")
+    return Study(
+        name=name,
+        description=experiment.get("description") or "",
+        root=store.uri,
+        experiment=experiment,
+        git=experiment.get("git") or {},
+        stages=[_read_stage(store, name, stage) for stage in experiment.get("stages") or []],
+        datasets=[_read_dataset(store, dataset) for dataset in experiment.get("data") or {}],
+    )
+
+
+def read_json(store: Store, path: str) -> dict[str, Any]:
+    """Reads a JSON object; an absent file is an empty one."""
+    if not store.exists(path):
+        return {}
+    record: dict[str, Any] = json.loads(store.read_bytes(path))
+    return record
+
+
+def read_pictures(store: Store, evaluation: Evaluation) -> Pictures | None:
+    """Reads the pictures of an evaluation; None if there are none."""
+    path = f"runs/{evaluation.run}/evaluations/{evaluation.id}.safetensors"
+    if not store.exists(path):
+        return None
+    data = store.read_bytes(path)
+    labels = _metadata(data)
+    return Pictures(keys=json.loads(labels.get("keys", "[]")), species=json.loads(labels.get("species", "[]")), arrays=load(data))
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    # The safetensors header: its length in 8 bytes, then JSON. The library reads metadata only from files on a disk.
+    length = int.from_bytes(data[:8], "little")
+    labels: dict[str, str] = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+    return labels
+
+
+def _known_experiments(store: Store) -> str:
+    parts = [PurePosixPath(path).parts for path in store.list("experiments") if path.endswith("/experiment.json")]
+    names = sorted({part[-2] for part in parts})
+    return f"it has {', '.join(names)}" if names else "nothing was run there yet"
+
+
+def _read_dataset(store: Store, name: str) -> Dataset:
+    manifest = read_json(store, f"datasets/{name}/manifest.json")
+    shards = manifest.get("shards") or []
+    rows = sum(shard["rows"] for shard in shards) if shards and all("rows" in shard for shard in shards) else None
+    return Dataset(name, manifest.get("version"), rows)
+
+
+def _read_stage(store: Store, experiment: str, declared: Mapping[str, Any]) -> Stage:
+    record = read_json(store, f"experiments/{experiment}/stages/{declared['name']}.json")
+    search = declared.get("search") or {}
+    return Stage(
+        name=declared["name"],
+        kind=record.get("kind") or declared.get("kind") or "train",
+        seconds=float(record.get("seconds") or 0.0),
+        runs=[_read_run(store, entry) for entry in record.get("runs") or []],
+        best=record.get("best"),
+        metric=record.get("metric") or search.get("metric"),
+        mode=record.get("mode") or search.get("mode") or "min",
+        done=bool(record),
+    )
+
+
+def _read_run(store: Store, entry: Mapping[str, Any]) -> StageRun:
+    run = entry["run"]
+    status = read_json(store, f"runs/{run}/status.json")
+    return StageRun(
+        run=run,
+        label=entry.get("label") or "",
+        assignment=entry.get("assignment") or {},
+        species=entry.get("species"),
+        recipe=entry.get("recipe"),
+        seed=int(entry.get("seed") or 0),
+        state=entry.get("state") or status.get("state") or "missing",
+        step=int(status.get("step") or 0),
+        seconds=float(status.get("seconds") or 0.0),
+        seconds_per_step=finite(status.get("seconds_per_step")) or None,
+        error=status.get("error"),
+        curve=_read_curve(store, run),
+        evaluation=_read_evaluation(store, run, entry.get("evaluation")),
+        spec=read_json(store, f"runs/{run}/spec.json"),
+    )
+
+
+def _read_curve(store: Store, run: str) -> list[dict[str, float]]:
+    names = sorted(PurePosixPath(path).name for path in store.list(f"runs/{run}/metrics") if path.endswith(".jsonl"))
+    parts = [store.read_bytes(f"runs/{run}/metrics/{name}").decode() for name in names]
+    return [finite_values(json.loads(line)) for part in parts for line in part.splitlines() if line.strip()]
+
+
+def _read_evaluation(store: Store, run: str, evaluation: str | None) -> Evaluation | None:
+    record = read_json(store, f"runs/{run}/evaluations/{evaluation}.json") if evaluation else {}
+    if not record or not evaluation:
+        return None
+    columns = record.get("per_image") or {}
+    extractor = record.get("extractor") or {}
+    return Evaluation(
+        run=run,
+        id=evaluation,
+        spec=record.get("spec") or {},
+        images=int(record.get("images") or 0),
+        views=int(record.get("views") or 0),
+        extractor=extractor.get("name") or "",
+        extractor_hash=extractor.get("sha256") or "",
+        metrics=finite_values(record.get("metrics") or {}),
+        per_image={name: finite_list(values) for name, values in columns.items() if name not in ("key", "species")},
+        keys=columns.get("key") or [],
+        image_species=columns.get("species") or [],
+        per_species={species: finite_values(values) for species, values in (record.get("per_species") or {}).items()},
+    )
+
+
+def finite(value: object) -> Number:
+    """Returns a finite number as a float, anything else as None."""
+    return float(value) if _is_number(value) and math.isfinite(value) else None
+
+
+def finite_list(values: Iterable[object]) -> list[Number]:
+    """Replaces what is no finite number with None; the places stay."""
+    return [finite(value) for value in values]
+
+
+def finite_values(values: Mapping[str, object]) -> dict[str, float]:
+    """Keeps the entries that are finite numbers."""
+    return {name: float(value) for name, value in values.items() if _is_number(value) and math.isfinite(value)}
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,163 @@
+"""Small line and dot charts as inline SVG. Colours come from the page's style sheet, so that they follow light and dark."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from orchestrator.report.numbers import decimal
+
+STYLES = 8
+_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 10, 8, 36
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve.
+
+    Attributes:
+        label: Spoken name.
+        points: (x, y) in order.
+        style: Index of its colour and dash; beyond `STYLES` they repeat.
+        bold: Drawn stronger than the others.
+    """
+
+    label: str
+    points: Sequence[tuple[float, float]]
+    style: int
+    bold: bool = False
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Maps values to pixels, linearly or logarithmically."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    logarithmic: bool = False
+
+    def __call__(self, value: float) -> float:
+        """Returns the pixel of a value."""
+        position = _log_share(value, self.low, self.high) if self.logarithmic else (value - self.low) / (self.high - self.low)
+        return self.start + position * (self.end - self.start)
+
+    def ticks(self, count: int = 4) -> list[float]:
+        """Returns round values inside the axis."""
+        ticks = _powers(self.low, self.high) if self.logarithmic else _round_ticks(self.low, self.high, count)
+        return ticks if len(ticks) >= 2 else _round_ticks(self.low, self.high, count)
+
+
+def _log_share(value: float, low: float, high: float) -> float:
+    return math.log(max(value, low) / low) / math.log(high / low)
+
+
+def _powers(low: float, high: float) -> list[float]:
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [value for decade in decades for value in (10.0**decade, 3 * 10.0**decade) if low <= value <= high]
+
+
+def _round_ticks(low: float, high: float, count: int) -> list[float]:
+    rough = (high - low) / count
+    scale = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * scale for factor in (1, 2, 2.5, 5, 10) if factor * scale >= rough * 0.999)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [index * step for index in range(first, last + 1)]
+
+
+def y_range(lines: Sequence[Line]) -> tuple[float, float, bool]:
+    """Returns the lower end, the upper end and whether the axis is logarithmic: from a 20-fold range of positive values on."""
+    values = [y for line in lines for _, y in line.points]
+    low, high = min(values), max(values)
+    if low > 0 and high / low > 20:
+        return low / 1.15, high * 1.15, True
+    margin = (high - low) * 0.08 or abs(high) * 0.1 or 1.0
+    return (max(0.0, low - margin) if low >= 0 else low - margin), high + margin, False
+
+
+def line_chart(lines: Sequence[Line], *, title: str, x_label: str, width: int = 300, height: int = 190) -> Markup:
+    """Draws curves over a common axis; curves without points are left out. Returns an empty string if nothing is left."""
+    drawn = [line for line in lines if line.points]
+    if not drawn:
+        return Markup("")
+    low, high, logarithmic = y_range(drawn)
+    last = max(x for line in drawn for x, _ in line.points)
+    x_axis = Axis(0.0, last or 1.0, _LEFT, width - _RIGHT)
+    y_axis = Axis(low, high, height - _BOTTOM, _TOP, logarithmic)
+    body = [
+        _grid(x_axis, y_axis, width, height),
+        _name(x_label, width, height),
+        *(_curve(line, x_axis, y_axis) for line in drawn),
+    ]
+    return _figure(title, width, height, Markup("").join(body))
+
+
+def _figure(title: str, width: float, height: float, body: Markup) -> Markup:
+    start = Markup('<svg class="chart" viewBox="0 0 {} {}" style="max-width:{}px" role="img" aria-label="{}">')
+    return start.format(width, height, width, title) + body + Markup("</svg>")
+
+
+def _grid(x_axis: Axis, y_axis: Axis, width: float, height: float) -> Markup:
+    rule = Markup('<line class="grid" x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>')
+    text = Markup('<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>')
+    parts = []
+    for tick in y_axis.ticks():
+        parts += [
+            rule.format(_LEFT, width - _RIGHT, y_axis(tick), y_axis(tick)),
+            text.format(_LEFT - 6, y_axis(tick) + 3.5, "end", _tick_text(tick)),
+        ]
+    parts += [text.format(x_axis(tick), height - _BOTTOM + 15, "middle", _tick_text(tick)) for tick in x_axis.ticks()]
+    return Markup("").join(parts)
+
+
+def _tick_text(value: float) -> str:
+    text = f"{value:.4g}".replace("-", "\u2212")
+    return f"{value / 1000:g}k" if abs(value) >= 10_000 else text
+
+
+def _name(x_label: str, width: float, height: float) -> Markup:
+    return Markup('<text class="name" x="{:.1f}" y="{:.1f}" text-anchor="end">{}</text>').format(width - _RIGHT, height - 5, x_label)
+
+
+def _curve(line: Line, x_axis: Axis, y_axis: Axis) -> Markup:
+    points = " ".join(f"{x_axis(x):.1f},{y_axis(y):.1f}" for x, y in line.points)
+    bold = " bold" if line.bold else ""
+    curve = Markup('<polyline class="curve s{}{}" points="{}"><title>{}</title></polyline>')
+    return curve.format(line.style % STYLES, bold, points, line.label)
+
+
+def dot_chart(groups: Sequence[tuple[str, Sequence[float]]], *, title: str, x_label: str, width: int = 640, row: int = 24) -> Markup:
+    """Draws one dot per value, one row per group, with a tick at each group's mean and a line at zero."""
+    values = [value for _, members in groups for value in members]
+    if not values:
+        return Markup("")
+    height = _TOP + row * len(groups) + _BOTTOM
+    margin = (max(0.0, *values) - min(0.0, *values)) * 0.05 or 1.0
+    axis = Axis(min(0.0, *values) - margin, max(0.0, *values) + margin, 116, width - _RIGHT)
+    body = [_dot_frame(axis, x_label, width, height)]
+    body += [_dot_row(name, members, axis, _TOP + row * (index + 0.5), row) for index, (name, members) in enumerate(groups)]
+    return _figure(title, width, height, Markup("").join(body))
+
+
+def _dot_frame(axis: Axis, x_label: str, width: float, height: float) -> Markup:
+    text = Markup('<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>')
+    rule = Markup('<line class="{}" x1="{:.1f}" x2="{:.1f}" y1="{}" y2="{:.1f}"/>')
+    parts = []
+    for tick in axis.ticks(6):
+        kind = "zero" if tick == 0 else "grid"
+        parts += [
+            rule.format(kind, axis(tick), axis(tick), _TOP - 4, height - _BOTTOM + 2),
+            text.format(axis(tick), height - _BOTTOM + 16, _tick_text(tick)),
+        ]
+    return Markup("").join([*parts, _name(x_label, width, height)])
+
+
+def _dot_row(name: str, members: Sequence[float], axis: Callable[[float], float], y: float, row: float) -> Markup:
+    label = Markup('<text class="row" x="106" y="{:.1f}" text-anchor="end">{}</text>').format(y + 4, name)
+    dot = Markup('<circle class="dot" cx="{:.1f}" cy="{:.1f}" r="3.2"><title>{} dB</title></circle>')
+    dots = Markup("").join(dot.format(axis(value), y, decimal(value)) for value in members)
+    mean = axis(sum(members) / len(members))
+    tick = Markup('<line class="mean" x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>')
+    return label + dots + tick.format(mean, mean, y - row * 0.4, y + row * 0.4)

@@ -1,0 +1,148 @@
+"""Plain sentences, made from the numbers: what may be concluded from them and what may not."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from orchestrator.report.numbers import counted, decimal, interval_text, title_case
+from orchestrator.report.records import Stage, Study
+from orchestrator.report.results import PAIRED_METRICS, Headline, SpeciesRow
+from orchestrator.report.tables import distribution_images, named, seeds_of
+
+# Below this many images a Frechet distance of 1280 or 2048 dimensions is mostly bias.
+_FEW_IMAGES = 1_000
+
+
+def opening(head: Headline | None) -> str:
+    """Returns the sentence under the title: the main result, or why there is none."""
+    if head is None:
+        return "No evaluation has finished yet, so there is nothing to conclude."
+    if head.gain is None:
+        return (
+            "No true novel views are known for these images: the input view and its depth are measured, novel views can only be looked at."
+        )
+    unseen = " that the model was not trained on" if _split(head) == "test" else ""
+    return f"{_outcome(head)}: {counted(head.gain.count, 'image')}{unseen}, measured on the pixels that the input camera also sees."
+
+
+def _split(head: Headline) -> str:
+    data = head.evaluation.spec.get("data")
+    return str(data.get("split", "")) if isinstance(data, Mapping) else ""
+
+
+def _outcome(head: Headline) -> str:
+    gain = head.gain
+    if gain is None or not gain.excludes_zero:
+        return "Novel views cannot be told apart from the input image shown unchanged"
+    direction = "closer to" if gain.mean > 0 else "further from"
+    return f"Novel views are {decimal(abs(gain.mean), 1)} dB {direction} the truth than the input image shown unchanged"
+
+
+def conclusions(study: Study, head: Headline | None, rows: Sequence[SpeciesRow]) -> list[str]:
+    """Returns what the numbers support."""
+    found = [*_headline_words(head), *_recipe_words(rows), *_sweep_words(study)]
+    return found or ["Nothing yet: no stage of this experiment has numbers."]
+
+
+def _headline_words(head: Headline | None) -> Iterator[str]:
+    if head is None or head.gain is None:
+        return
+    gains = [gain for values in head.gains.values() for gain in values]
+    better = sum(gain > 0 for gain in gains)
+    yield (
+        f"{_outcome(head)}: {interval_text(head.gain, sign=True)} dB (95 % bootstrap interval over images). "
+        f"{better} of {counted(len(gains), 'image')} are better than their copied input."
+    )
+
+
+def _recipe_words(rows: Sequence[SpeciesRow]) -> Iterator[str]:
+    recipes = dict.fromkeys(row.recipe for row in rows if row.against_baseline)
+    for recipe in recipes:
+        compared = [row for row in rows if row.recipe == recipe and row.against_baseline]
+        name = PAIRED_METRICS[0] if any(PAIRED_METRICS[0] in row.against_baseline for row in compared) else "canonical_psnr"
+        yield from _recipe_sentence(recipe, name, compared)
+
+
+def _recipe_sentence(recipe: str, metric: str, rows: Sequence[SpeciesRow]) -> Iterator[str]:
+    known = [(row.species, row.against_baseline[metric]) for row in rows if metric in row.against_baseline]
+    if not known:
+        return
+    better = [species for species, interval in known if interval.excludes_zero and interval.mean > 0]
+    worse = [species for species, interval in known if interval.excludes_zero and interval.mean < 0]
+    open_ = [species for species, interval in known if not interval.excludes_zero]
+    view = "novel views" if metric == "novel_psnr" else "the input view"
+    parts = [("better for", better), ("worse for", worse), ("not to be told apart for", open_)]
+    said = "; ".join(f"{verdict} {', '.join(species)}" for verdict, species in parts if species)
+    yield f"Against the pre-trained model, {title_case(recipe)} gives {view} that are {said}."
+
+
+def _sweep_words(study: Study) -> Iterator[str]:
+    for stage in study.of_kind("sweep"):
+        best = next((run for run in stage.runs if run.run == stage.best), None)
+        failed = sum(run.state == "failed" for run in stage.runs)
+        if best and stage.metric and best.evaluation:
+            value, most = decimal(best.evaluation.metrics.get(stage.metric), 3), "lowest" if stage.mode == "min" else "highest"
+            yield f"In {stage.name}, {best.name} has the {most} {stage.metric} ({value}) of {counted(len(stage.runs), 'trial')}."
+        if failed:
+            yield f"In {stage.name}, {counted(failed, 'trial')} failed and took no part in the ranking; the reason stands in the table."
+
+
+def cautions(study: Study, head: Headline | None, rows: Sequence[SpeciesRow]) -> list[str]:
+    """Returns what the numbers do not support."""
+    return [*_interval_cautions(rows), *_sweep_cautions(study), *_distance_cautions(rows), *_view_cautions(study, head)]
+
+
+def _interval_cautions(rows: Sequence[SpeciesRow]) -> Iterator[str]:
+    yield "Intervals say how much the mean depends on which images were drawn. They do not contain the chance of the training itself."
+    if rows and seeds_of(rows) == 1:
+        yield "Every recipe was trained with one seed: a difference between two recipes may be the difference between two seeds."
+    comparisons = sum(len(row.against_baseline) for row in rows)
+    if comparisons > 1:
+        yield (
+            f"There are {comparisons} paired comparisons and no correction for their number: "
+            "about one in twenty excludes zero by chance alone."
+        )
+
+
+def _sweep_cautions(study: Study) -> Iterator[str]:
+    for stage in study.of_kind("sweep"):
+        if len(stage.runs) > 1:
+            yield from _ranking_cautions(stage)
+
+
+def _ranking_cautions(stage: Stage) -> Iterator[str]:
+    yield (
+        f"The best of {stage.name} was picked by the same images that it is shown with, from single runs: "
+        "its lead is optimistic and may be noise."
+    )
+    if any(run.assignment.get("objective.depth.form") == "cosine" for run in stage.runs):
+        yield (
+            "A cosine loss on depth knows no scale: such a trial can lose the depth while its input view looks best. "
+            "Input-view PSNR alone ranks nothing."
+        )
+
+
+def _distance_cautions(rows: Sequence[SpeciesRow]) -> Iterator[str]:
+    scored = [row for row in rows if row.metrics.get("fd") is not None]
+    if not scored:
+        return
+    images, name = min(distribution_images(row) for row in scored), named("FD", scored[0].extractor)
+    if images < _FEW_IMAGES:
+        yield (
+            f"{name} at N = {images} is mostly bias: compare it only with its floor, real against real at the same N. "
+            "KID with its interval is the one to read."
+        )
+    yield "NFS above the truth's own is not better: it means depth that is noisier than the object."
+
+
+def _view_cautions(study: Study, head: Headline | None) -> Iterator[str]:
+    if head and head.novel is None:
+        yield (
+            "Without true novel views, nothing here measures the third dimension but the depth of the input view. "
+            "A flat picture would score well."
+        )
+    if head and head.novel:
+        yield (
+            "Pixels that the input camera does not see are left out of the main number. "
+            "No method can know them, and a model may be right or wrong there unnoticed."
+        )
+    if any("procedural" in source for source in (study.experiment.get("data") or {}).values()):
+        yield "Procedural species are simpler than photographs: what holds for them need not hold there."

@@ -1,0 +1,229 @@
+"""Runs and their ids: a run is what determines its result, so two equal runs are one, whoever asks for them."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from g3dr.config import ModelConfig, ObjectiveConfig, TrainingConfig
+from orchestrator.settings import EvaluationSettings, Settings, checked
+
+if TYPE_CHECKING:
+    from orchestrator.shards.selection import Selection
+
+COMPUTE_VERSION = "1"
+"""Counts up whenever the code computes other numbers from the same configuration; runs made before are then made anew."""
+
+ID_LENGTH = 16
+_NOT_IN_ID = ("log_every", "checkpoint_every")
+
+
+def _number(value: Any) -> Any:
+    """2.0 and 2 are one number, a tuple and a list one list."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if isinstance(value, Mapping):
+        return {key: _number(item) for key, item in value.items()}
+    return [_number(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def content_id(value: Any) -> str:
+    """Returns the first 16 hex digits of the SHA-256 of a JSON value with sorted keys."""
+    text = json.dumps(_number(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:ID_LENGTH]
+
+
+@dataclass(frozen=True)
+class DataSelection:
+    """Which rows of a data set.
+
+    Attributes:
+        version: Version of the data set, the hash of its content.
+        split: `train` or `test`.
+        species: Only these; None for all.
+    """
+
+    version: str
+    split: str
+    species: tuple[str, ...] | None = None
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> "DataSelection":
+        """Reads what `dataclasses.asdict` and JSON made."""
+        species = record["species"]
+        return cls(record["version"], record["split"], None if species is None else tuple(species))
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """All that determines the result of a training.
+
+    Attributes:
+        model: Shape of the network.
+        objective: Losses.
+        training: Steps, batch, schedules; how often it logs is not part of the id.
+        data: The rows it trains on.
+        initial: Run id or SHA-256 of the checkpoint that it starts from; None for random weights.
+        seed: Seed of everything random.
+        compute_version: Version of the code that computes.
+    """
+
+    model: ModelConfig
+    objective: ObjectiveConfig
+    training: TrainingConfig
+    data: DataSelection
+    initial: str | None = None
+    seed: int = 0
+    compute_version: str = COMPUTE_VERSION
+
+    @property
+    def id(self) -> str:
+        """16 hex digits that name the run in the ledger."""
+        record = self.to_json()
+        record["training"] = {key: value for key, value in record["training"].items() if key not in _NOT_IN_ID}
+        return content_id(record)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain mappings, lists and values."""
+        record: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return record
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> "RunSpec":
+        """Reads what `to_json` wrote."""
+        settings = checked({name: record[name] for name in ("model", "objective", "training")})
+        data = DataSelection.from_json(record["data"])
+        return cls(
+            settings.model, settings.objective, settings.training, data, record["initial"], record["seed"], record["compute_version"]
+        )
+
+
+@dataclass(frozen=True)
+class EvaluationSpec:
+    """All that determines a measurement of a given run.
+
+    Attributes:
+        data: The rows it is measured on.
+        images: The first so many rows in key order.
+        views: True novel views per image; None for all.
+        extractor: Network of the distribution distances.
+        seed: Seed of the resampled intervals.
+        orbit_frames: Frames of the turning objects.
+    """
+
+    data: DataSelection
+    images: int = 48
+    views: int | None = None
+    extractor: str = "efficientnet_lite0"
+    seed: int = 0
+    orbit_frames: int = 24
+
+    @property
+    def id(self) -> str:
+        """16 hex digits that name the measurement below its run."""
+        return content_id(asdict(self))
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain mappings, lists and values."""
+        record: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return record
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> "EvaluationSpec":
+        """Reads what `to_json` wrote."""
+        return cls(**{**record, "data": DataSelection.from_json(record["data"])})
+
+    @classmethod
+    def of(cls, settings: EvaluationSettings, version: str, species: tuple[str, ...] | None) -> "EvaluationSpec":
+        """Makes the measurement that `settings` ask for."""
+        data = DataSelection(version, settings.split, species)
+        return cls(data, settings.images, settings.views, settings.extractor, settings.seed, settings.orbit_frames)
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """A run as a stage asks for it: the run, how it is measured, where its data lies, and what it gets. Travels to workers as JSON.
+
+    Attributes:
+        spec: The run.
+        label: Short name within the stage, for people.
+        stage: The stage that asks.
+        data_uri: Where the data set of `spec.data` lies.
+        initial_path: Folder of the initial checkpoint: a path below the root, or a URI; None for random weights.
+        evaluation: How the run is measured; None if it is not.
+        evaluation_data_uri: Where the data set of `evaluation.data` lies.
+        workers: Data-parallel workers.
+        cpus_per_worker: Logical CPUs of each.
+        gpus_per_worker: GPUs of each.
+        assignment: Values of a sweep by dotted path.
+        species: The species, in a grid.
+        recipe: The recipe, in a grid.
+        index: Number of the trial, in a sweep.
+    """
+
+    spec: RunSpec
+    label: str
+    stage: str
+    data_uri: str
+    initial_path: str | None = None
+    evaluation: EvaluationSpec | None = None
+    evaluation_data_uri: str | None = None
+    workers: int = 1
+    cpus_per_worker: float = 1.0
+    gpus_per_worker: float = 0.0
+    assignment: Mapping[str, Any] = field(default_factory=dict)
+    species: str | None = None
+    recipe: str | None = None
+    index: int = 0
+
+    @property
+    def log_every(self) -> int:
+        """Steps between reported metrics."""
+        return self.spec.training.log_every
+
+    @property
+    def checkpoint_every(self) -> int:
+        """Steps between checkpoints."""
+        return self.spec.training.checkpoint_every
+
+    @property
+    def settings(self) -> Settings:
+        """The run's settings, for stages that build on it."""
+        return Settings(self.spec.model, self.spec.objective, self.spec.training, seed=self.spec.seed)
+
+    @property
+    def final_checkpoint(self) -> str:
+        """Path of the run's last checkpoint, below the root."""
+        return f"runs/{self.spec.id}/checkpoints/{self.spec.training.steps:08d}"
+
+    @property
+    def selection(self) -> "Selection":
+        """The rows to train on."""
+        return _selection(self.data_uri, self.spec.data)
+
+    @property
+    def evaluation_selection(self) -> "Selection | None":
+        """The rows to measure on, if it is measured."""
+        if self.evaluation is None or self.evaluation_data_uri is None:
+            return None
+        return _selection(self.evaluation_data_uri, self.evaluation.data)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain mappings, lists and values."""
+        plain = {member.name: getattr(self, member.name) for member in fields(self) if member.name not in ("spec", "evaluation")}
+        evaluation = self.evaluation.to_json() if self.evaluation else None
+        record: dict[str, Any] = json.loads(json.dumps({**plain, "assignment": dict(self.assignment)}))
+        return {**record, "spec": self.spec.to_json(), "evaluation": evaluation}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> "RunRequest":
+        """Reads what `to_json` wrote."""
+        evaluation = EvaluationSpec.from_json(record["evaluation"]) if record["evaluation"] else None
+        return cls(**{**record, "spec": RunSpec.from_json(record["spec"]), "evaluation": evaluation})
+
+
+def _selection(uri: str, data: DataSelection) -> "Selection":
+    from orchestrator.shards.selection import Selection  # noqa: PLC0415  (brings pyarrow, which planning does without)
+
+    return Selection(uri, data.version, data.split, data.species)

@@ -1,0 +1,237 @@
+"""What an experiment file may say. `loading.load_experiment` reads one; `experiments/schema.json` describes it to editors."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
+
+from g3dr.config import ModelConfig, ObjectiveConfig, TrainingConfig
+from orchestrator.axes import AXIS_SCHEMA, Axis, Range, axis_to_json, parse_axis
+from orchestrator.checks import Context, StageChecks, check_data_name, check_source, check_stage_name
+from orchestrator.data_spec import DataSpec, Strict
+from orchestrator.problems import line_error, problem, raise_all
+from orchestrator.recipes import RECIPES
+from orchestrator.scores import Score
+from orchestrator.sections import Overrides, Partial, Section
+from orchestrator.settings import EvaluationSettings, Settings
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
+Count = Annotated[int, Field(strict=True, ge=1)]
+WholeNumber = Annotated[int, Field(strict=True, ge=0)]
+Amount = Annotated[float, Field(strict=True, ge=0)]
+
+
+def _species(value: Any) -> Any:
+    return None if value == "all" else value
+
+
+SpeciesChoice = Annotated[tuple[str, ...] | None, BeforeValidator(_species, json_schema_input_type=Literal["all"] | tuple[str, ...] | None)]
+StageName = Annotated[Name, AfterValidator(check_stage_name)]
+DatasetName = Annotated[str, AfterValidator(check_data_name)]
+SourceText = Annotated[str, AfterValidator(check_source)]
+AxisField = Annotated[Axis, PlainValidator(parse_axis), PlainSerializer(axis_to_json), WithJsonSchema(AXIS_SCHEMA)]
+
+
+class ResourcesSpec(Strict):
+    """What one run gets, unless its stage says otherwise."""
+
+    workers: Count = Field(1, description="Data-parallel workers of a training; 1 runs it in a warm process, more start Ray Train.")
+    cpus_per_worker: Amount = Field(1.0, description="Logical CPUs that each worker holds.")
+    gpus_per_worker: Amount = Field(0.0, description="GPUs that each worker holds.")
+
+
+class StageBase(StageChecks, Strict):
+    """What every stage says."""
+
+    name: StageName = Field(description="Unique within the experiment; later stages refer to it.")
+    data: DatasetName = Field(description="Name of a data set under `data`.")
+    evaluation: Annotated[Overrides, Partial(EvaluationSettings, "SomeEvaluation")] = Field(default_factory=dict)
+    cpus_per_worker: Amount | None = None
+    gpus_per_worker: Amount | None = None
+
+
+class TrainingStage(StageBase):
+    """What every stage that trains says."""
+
+    source: SourceText | None = Field(None, alias="from", description="A stage, `best of <stage>`, or the path or URI of a checkpoint.")
+    settings: SourceText | None = Field(None, description="`best of <sweep>`: start from the winning values of a sweep.")
+    workers: Count | None = Field(None, description="Data-parallel workers; their number does not change the result.")
+    model: Annotated[Overrides, Partial(ModelConfig, "SomeModel")] = Field(default_factory=dict)
+    objective: Annotated[Overrides, Partial(ObjectiveConfig, "SomeObjective")] = Field(default_factory=dict)
+    training: Annotated[Overrides, Partial(TrainingConfig, "SomeTraining")] = Field(default_factory=dict)
+
+
+class TrainStage(TrainingStage):
+    """One training, or one per seed."""
+
+    kind: Literal["train"]
+    species: SpeciesChoice = Field(None, description="Train on these species only.")
+    seeds: tuple[WholeNumber, ...] | None = Field(None, description="One run per seed; the experiment's seed if not given.", min_length=1)
+
+
+class AshaSpec(Strict):
+    """Stops trials early that are behind the others; which ones depends on timing."""
+
+    grace_steps: Count = Field(description="Steps that every trial may do.")
+    reduction_factor: Annotated[int, Field(strict=True, ge=2)] = Field(3, description="One of so many goes on at each rung.")
+
+
+class SearchSpec(Strict):
+    """How a sweep chooses its trials."""
+
+    algorithm: Literal["grid", "random", "optuna"] = Field(
+        "grid", description="Every combination in file order, random draws, or Optuna's TPE."
+    )
+    trials: Count | None = Field(None, description="Number of trials; a grid has as many as combinations.")
+    metric: Score = Field(
+        "depth_rmse", description="What makes a trial better. Canonical PSNR alone is misleading: a lost depth can improve it."
+    )
+    mode: Literal["min", "max"] | None = Field(None, description="Whether less or more is better; null knows it from the metric.")
+    seed: WholeNumber = 0
+    batch: Count = Field(2, description="Trials that Optuna proposes at once; a proposal knows all earlier batches.")
+    asha: AshaSpec | None = None
+
+    @model_validator(mode="after")
+    def _number_of_trials(self) -> Self:
+        if self.algorithm == "grid" and self.trials is not None:
+            raise_all(
+                "search", [line_error(["trials"], None, problem(self.trials, "null with algorithm grid, which runs every combination"))]
+            )
+        if self.algorithm != "grid" and self.trials is None:
+            raise_all("search", [line_error(["trials"], None, problem(None, f"1 or more with algorithm {self.algorithm}"))])
+        return self
+
+
+class SweepStage(TrainingStage):
+    """A search over values of some settings."""
+
+    kind: Literal["sweep"]
+    axes: dict[str, AxisField] = Field(min_length=1, description="Dotted path of a setting, and the values it takes.")
+    search: SearchSpec = Field(default_factory=lambda: SearchSpec.model_validate({}))
+
+    @model_validator(mode="after")
+    def _grid_has_values(self) -> Self:
+        ranges = [path for path, axis in self.axes.items() if isinstance(axis, Range)]
+        if self.search.algorithm == "grid" and ranges:
+            raise problem(ranges[0], "lists of values on every axis with algorithm grid", "use random or optuna for ranges")
+        return self
+
+
+class RecipeSpec(Strict):
+    """A recipe of one's own: changes laid over the stage's settings."""
+
+    objective: Annotated[Overrides, Partial(ObjectiveConfig, "SomeObjective")] = Field(default_factory=dict)
+    training: Annotated[Overrides, Partial(TrainingConfig, "SomeTraining")] = Field(default_factory=dict)
+
+    @property
+    def changes(self) -> Overrides:
+        """The changes as a mapping of sections."""
+        return {"objective": self.objective, "training": self.training}
+
+
+RecipeName = Literal["pre_trained", "fine_tuned", "optimized"]
+
+
+def _recipes(value: Any) -> Any:
+    """A list of names is short for a mapping from names to null."""
+    return dict.fromkeys(value) if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value) else value
+
+
+def _known_recipes(recipes: dict[str, RecipeSpec | None]) -> dict[str, RecipeSpec | None]:
+    for name, recipe in recipes.items():
+        if recipe is None and name not in RECIPES:
+            raise problem(name, f"one of {', '.join(RECIPES)}, or a mapping from a name to changes")
+    return recipes
+
+
+RecipesField = Annotated[
+    dict[str, RecipeSpec | None],
+    BeforeValidator(_recipes, json_schema_input_type=tuple[RecipeName, ...] | dict[str, RecipeSpec | None]),
+    AfterValidator(_known_recipes),
+]
+
+
+class GridStage(TrainingStage):
+    """Every species with every recipe."""
+
+    kind: Literal["grid"]
+    source: SourceText = Field(alias="from", description="What every cell starts from: a stage, `best of <stage>`, or a checkpoint.")
+    species: SpeciesChoice = Field(None, description="These species; `all` takes every species of the data set.")
+    recipes: RecipesField = Field(
+        default_factory=lambda: dict.fromkeys(RECIPES), min_length=1, description="Names, or a mapping from names to changes."
+    )
+    metric: Score | None = Field(None, description="Names a best cell, for `best of`.")
+    seeds: tuple[WholeNumber, ...] | None = Field(None, description="One run per cell and seed.", min_length=1)
+
+
+class EvaluateStage(StageBase):
+    """Measures trained models on a data set's held-out split."""
+
+    kind: Literal["evaluate"]
+    source: SourceText = Field(alias="from", description="A stage, `best of <stage>`, or the path or URI of a checkpoint.")
+    species: SpeciesChoice = Field(None, description="Measure on these species only.")
+
+
+def _kind(stage: Any) -> str | None:
+    kind = stage.get("kind") if isinstance(stage, Mapping) else getattr(stage, "kind", None)
+    return f"<{kind}>" if isinstance(kind, str) else None
+
+
+Stage = Annotated[
+    Annotated[TrainStage, Tag("<train>")]
+    | Annotated[SweepStage, Tag("<sweep>")]
+    | Annotated[GridStage, Tag("<grid>")]
+    | Annotated[EvaluateStage, Tag("<evaluate>")],
+    Discriminator(_kind),
+]
+
+
+class Experiment(Strict):
+    """An experiment: data sets, settings, and stages in the order in which they run."""
+
+    name: Name = Field(description="Names the report and the records of the stages.")
+    description: str = Field("", description="One sentence for the plan and the report.")
+    root: str = Field("results", description="Where everything is kept: a folder, or s3://bucket/prefix.")
+    data: dict[Name, DataSpec] = Field(min_length=1, description="Data sets by name.")
+    model: Annotated[ModelConfig, Section()] = Field(default_factory=ModelConfig)
+    objective: Annotated[ObjectiveConfig, Section()] = Field(default_factory=ObjectiveConfig)
+    training: Annotated[TrainingConfig, Section()] = Field(default_factory=TrainingConfig)
+    evaluation: Annotated[EvaluationSettings, Section()] = Field(default_factory=EvaluationSettings)
+    seed: WholeNumber = Field(0, description="Seed of initial weights, sample order and random views.")
+    resources: ResourcesSpec = Field(default_factory=lambda: ResourcesSpec.model_validate({}))
+    stages: tuple[Stage, ...] = Field(min_length=1, description="Run in this order.")
+
+    @property
+    def base(self) -> Settings:
+        """The settings that stages start from."""
+        return Settings(self.model, self.objective, self.training, self.evaluation, self.seed)
+
+    def stage(self, name: str) -> "AnyStage":
+        """Returns the stage called `name`, which must exist."""
+        return next(stage for stage in self.stages if stage.name == name)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the experiment with every default filled in, as `parse_experiment` reads it."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+AnyStage = TrainStage | SweepStage | GridStage | EvaluateStage
+
+
+def parse_experiment(document: Mapping[str, Any]) -> Experiment:
+    """Returns the experiment that `document` means.
+
+    Raises:
+        ValidationError: With every problem of the document.
+    """
+    return Experiment.model_validate(document, context=Context.of(document))

@@ -1,0 +1,131 @@
+"""YAML, `extends:` and `--set`."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.loading import apply_settings, load_experiment, parse_yaml, read_document
+from orchestrator.merging import merge
+from orchestrator.problems import ExperimentError
+
+pytestmark = pytest.mark.unit
+
+PARENT = """
+name: parent
+data: {animals: {procedural: {species: [0, 1]}}}
+model: {generator: {resolution: 32, width: 16, multipliers: [1, 2]}}
+training: {steps: 10, learning_rate: 5e-3}
+stages:
+  - {name: one, kind: train, data: animals, training: {steps: 5}}
+  - {name: two, kind: evaluate, data: animals, from: one}
+"""
+
+
+@pytest.fixture
+def parent(tmp_path: Path) -> Path:
+    path = tmp_path / "parent.yaml"
+    path.write_text(PARENT, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("5e-5", 5e-5),
+        ("1E3", 1000.0),
+        (".5", 0.5),
+        ("-2.0e+1", -20.0),
+        ("300_000", 300_000),
+        ("010", 10),
+        ("no", "no"),
+        ("on", "on"),
+        ("12:30", "12:30"),
+        ("true", True),
+        ("null", None),
+        ("", None),
+        (".inf", float("inf")),
+        ("'5'", "5"),
+        ("s3://bucket/x", "s3://bucket/x"),
+        ("[1, l1, 2e0]", [1, "l1", 2.0]),
+    ],
+)
+def test_scalars_are_those_of_yaml_1_2(text: str, value: object) -> None:
+    parsed = parse_yaml(text, "here")
+    assert parsed == value
+    assert type(parsed) is type(value)
+
+
+def test_a_key_that_stands_twice_is_refused_with_its_lines() -> None:
+    with pytest.raises(ExperimentError, match=r"x\.yaml: steps: got 'line 2 and line 3', allowed: each key once"):
+        parse_yaml("training:\n  steps: 1\n  steps: 2\n", "x.yaml")
+
+
+def test_broken_yaml_is_one_sentence_with_its_line() -> None:
+    with pytest.raises(ExperimentError, match=r"x\.yaml: line 2, column"):
+        parse_yaml("a: [1, 2\nb: 3", "x.yaml")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"), [(None, "No such file"), (b"\xff\xfe\x00", "not text in UTF-8"), (b"- 1\n", "a mapping"), (b"", "a mapping")]
+)
+def test_a_file_that_is_no_experiment(tmp_path: Path, content: bytes | None, says: str) -> None:
+    path = tmp_path / "x.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ExperimentError, match=says):
+        load_experiment(path)
+
+
+def test_extends_merges_mappings_replaces_lists_and_merges_stages_by_name(parent: Path) -> None:
+    child = parent.with_name("child.yaml")
+    stages = "stages:\n  - {name: one, training: {batch_size: 2}}\n"
+    child.write_text("extends: parent.yaml\nname: child\nmodel: {generator: {multipliers: [1, 2, 4]}}\n" + stages, encoding="utf-8")
+    experiment = load_experiment(child)
+    assert (experiment.name, experiment.model.generator.width, experiment.model.generator.multipliers) == ("child", 16, (1, 2, 4))
+    assert [stage.name for stage in experiment.stages] == ["one", "two"]
+    assert read_document(child)["stages"][0]["training"] == {"steps": 5, "batch_size": 2}
+
+
+def test_another_kind_of_data_or_stage_replaces_the_parents() -> None:
+    assert merge({"a": {"procedural": {"views": 1}}}, {"a": {"dataset": "x"}}) == {"a": {"dataset": "x"}}
+    base, changes = {"stages": [{"name": "a", "kind": "train", "workers": 2}]}, {"stages": [{"name": "a", "kind": "evaluate"}]}
+    assert merge(base, changes) == changes
+
+
+def test_a_circle_of_extends_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("extends: b.yaml\n", encoding="utf-8")
+    (tmp_path / "b.yaml").write_text("extends: a.yaml\n", encoding="utf-8")
+    with pytest.raises(ExperimentError, match="does not extend this one"):
+        load_experiment(tmp_path / "a.yaml")
+
+
+def test_set_addresses_stages_by_name_and_root_is_replaced(parent: Path) -> None:
+    experiment = load_experiment(
+        parent, ["stages.one.training.steps=7", "training.learning_rate=1e-4", "evaluation.views=2"], root="elsewhere"
+    )
+    assert experiment.stages[0].training == {"steps": 7}  # type: ignore[union-attr]
+    assert (experiment.training.learning_rate, experiment.evaluation.views, experiment.root) == (1e-4, 2, "elsewhere")
+
+
+def test_set_reaches_axes_whose_keys_have_dots() -> None:
+    document = apply_settings(
+        {"stages": [{"name": "s", "axes": {"objective.rgb.form": ["l1"]}}]}, ["stages.s.axes.objective.rgb.form=[l2]"]
+    )
+    assert document["stages"][0]["axes"] == {"objective.rgb.form": ["l2"]}
+    document = apply_settings(document, ["stages.s.axes.training.learning_rate={uniform: [0.1, 1]}"])
+    assert list(document["stages"][0]["axes"]) == ["objective.rgb.form", "training.learning_rate"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("training.steps", "path=value"),
+        ("stages.oen.workers=2", 'did you mean "one"'),
+        ("name.first=2", "a path to a single value"),
+        ("training..steps=2", "a dotted path"),
+        ("training.stepz=2", 'did you mean "steps"'),
+    ],
+)
+def test_a_wrong_set_is_one_sentence(parent: Path, setting: str, says: str) -> None:
+    with pytest.raises(ExperimentError, match=says):
+        load_experiment(parent, [setting])
