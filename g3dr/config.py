@@ -19,7 +19,7 @@ SemanticBackbone = Literal["clip_vit_b16", "efficientnet_lite0"]
 PerceptualBackbone = Literal["lpips_vgg16", "efficientnet_lite0"]
 
 
-def _require(condition: bool, path: str, got: object, allowed: str) -> None:
+def _require(condition: object, path: str, got: object, allowed: str) -> None:
     if not condition:
         raise ConfigError(path, got, allowed)
 
@@ -48,11 +48,14 @@ class GeneratorConfig:
 
     def __post_init__(self) -> None:
         factor = max(4, 2 ** (len(self.multipliers) - 1))
-        _require(len(self.multipliers) >= 2 and min(self.multipliers) >= 1, "model.generator.multipliers", self.multipliers, "two or more positive integers")
-        _require(self.resolution > 0 and self.resolution % factor == 0, "model.generator.resolution", self.resolution, f"a positive multiple of {factor}")
-        _require(self.width > 0 and self.width % 8 == 0, "model.generator.width", self.width, "a positive multiple of 8")
-        _require(self.position_channels >= 0, "model.generator.position_channels", self.position_channels, "0 or more")
-        _require(self.features > 0, "model.generator.features", self.features, "1 or more")
+        several = len(self.multipliers) >= 2 and min(self.multipliers) >= 1
+        divisible = self.resolution > 0 and self.resolution % factor == 0
+        section = "model.generator"
+        _require(several, f"{section}.multipliers", self.multipliers, "two or more positive integers")
+        _require(divisible, f"{section}.resolution", self.resolution, f"a positive multiple of {factor}")
+        _require(self.width > 0 and self.width % 8 == 0, f"{section}.width", self.width, "a positive multiple of 8")
+        _require(self.position_channels >= 0, f"{section}.position_channels", self.position_channels, "0 or more")
+        _require(self.features > 0, f"{section}.features", self.features, "1 or more")
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ class ObjectiveConfig:
         clip: Image embeddings of rendered view and input.
         perceptual: Deep features of rendered view and input.
         tv: Total variation of the depth of novel views (differences of neighbours, compared with zero).
-        pooled_rgb: Colours of a novel view and of the input, both average-pooled to `pooled_size`; a cheap stand-in for `clip` where its weights are missing.
+        pooled_rgb: Colours of a novel view and of the input, average-pooled to `pooled_size`; stands in for `clip` where its weights are missing.
         pooled_size: Side to which `pooled_rgb` pools, pixels.
         opacity: Weight of mean(1 - opacity), which keeps the box filled; ramps up from 0 over the first half of the steps.
         semantic_start: Fraction of the steps after which `clip` and `perceptual` count in the input view, at half weight.

@@ -2,13 +2,17 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from g3dr.errors import CheckpointError
-from g3dr.training.checkpoint import INDEX, MODEL, Checkpoint
+from g3dr.training.layout import INDEX, MODEL
 from orchestrator.ledger import Ledger
 from orchestrator.sources import parse_origin
 from orchestrator.spec import Experiment
 from orchestrator.store import Store, open_store
+
+if TYPE_CHECKING:
+    from g3dr.training.checkpoint import Checkpoint
 
 
 def locate(name: str, root: Store) -> tuple[Store, str]:
@@ -26,7 +30,7 @@ def locate(name: str, root: Store) -> tuple[Store, str]:
     )
 
 
-def read_initial(name: str, root: Store) -> Checkpoint:
+def read_initial(name: str, root: Store) -> "Checkpoint":
     """Reads the checkpoint called `name`.
 
     Raises:

@@ -220,7 +220,7 @@ def _problems_of_metric(stage: Mapping[str, Any], context: Context) -> list[Init
     search = stage.get("search")
     location: tuple[str, ...] = ("search", "metric") if isinstance(search, Mapping) else ("metric",)
     metric = search.get("metric") if isinstance(search, Mapping) else stage.get("metric")
-    data = context.section("data").get(stage.get("data", ""))
+    data = context.section("data").get(str(stage.get("data")))
     if not needs_novel_views(metric if isinstance(metric, str) else None) or metric not in SCORES or not isinstance(data, Mapping):
         return []
     procedural = data.get("procedural")

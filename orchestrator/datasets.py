@@ -1,5 +1,7 @@
 """The data sets of an experiment: where each lies below the root, whether it is packed, and packing what is missing."""
 
+from dataclasses import asdict
+
 from orchestrator.data_spec import DataSpec
 from orchestrator.knowledge import DatasetInfo
 from orchestrator.shards import FolderSource, Manifest, ProceduralSource, Source, pack, read_manifest
@@ -15,8 +17,7 @@ def source_of(spec: DataSpec) -> Source | None:
     if spec.procedural is not None:
         return ProceduralSource(spec.procedural)
     if spec.folder is not None:
-        folder = spec.folder
-        return FolderSource(folder.path, held_out=folder.held_out, seed=folder.seed, resolution=folder.resolution)
+        return FolderSource(**asdict(spec.folder))
     return None
 
 

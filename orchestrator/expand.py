@@ -10,6 +10,7 @@ from typing import Any
 
 from g3dr.errors import ConfigError, did_you_mean
 from orchestrator.capacity import Resources
+from orchestrator.counting import count_runs
 from orchestrator.knowledge import DatasetInfo, Deferred, Expansion, Knowledge, Outcome
 from orchestrator.merging import merge
 from orchestrator.problems import ExperimentError
@@ -42,20 +43,6 @@ def expand_stage(experiment: Experiment, stage: AnyStage, knowledge: Knowledge) 
         return _once(_expand_train(experiment, stage, knowledge))
     except _WaitError as wait:
         return Deferred(count_runs(experiment, stage), str(wait))
-
-
-def count_runs(experiment: Experiment, stage: AnyStage) -> int | None:
-    """Returns how many runs a stage has as far as the file alone says it; None where the data set decides."""
-    if isinstance(stage, SweepStage):
-        return number_of_trials(stage.axes, stage.search)
-    if isinstance(stage, TrainStage):
-        return len(stage.seeds or (0,))
-    if isinstance(stage, GridStage):
-        procedural = experiment.data[stage.data].procedural
-        species = len(stage.species) if stage.species is not None else (len(procedural.species) if procedural else None)
-        return None if species is None else species * len(stage.recipes) * len(stage.seeds or (0,))
-    origin = parse_origin(stage.source)
-    return count_runs(experiment, experiment.stage(origin.name)) if origin.kind == "stage" else 1
 
 
 def _once(requests: Sequence[RunRequest]) -> list[RunRequest]:

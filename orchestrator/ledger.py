@@ -15,11 +15,14 @@ import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from g3dr.errors import CheckpointError
-from g3dr.training.checkpoint import INDEX, MODEL, OPTIMIZER, Checkpoint, read_checkpoint, write_checkpoint
+from g3dr.training.layout import INDEX, MODEL, OPTIMIZER
 from orchestrator.store import Store
+
+if TYPE_CHECKING:
+    from g3dr.training.checkpoint import Checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -82,8 +85,10 @@ class Ledger:
 
     # checkpoints
 
-    def save_checkpoint(self, run: str, checkpoint: Checkpoint) -> None:
+    def save_checkpoint(self, run: str, checkpoint: "Checkpoint") -> None:
         """Writes a checkpoint, its index last, then forgets all but the newest `KEPT_CHECKPOINTS`."""
+        from g3dr.training.checkpoint import write_checkpoint  # noqa: PLC0415  (brings torch)
+
         folder = self.checkpoint_path(run, checkpoint.step)
         for name, data in write_checkpoint(checkpoint).items():
             self.store.write_bytes(f"{folder}/{name}", data)
@@ -100,7 +105,7 @@ class Ledger:
         names = self.store.list(f"runs/{run}/checkpoints")
         return sorted(int(name.split("/")[-2]) for name in names if name.endswith(f"/{INDEX}"))
 
-    def latest_checkpoint(self, run: str) -> Checkpoint | None:
+    def latest_checkpoint(self, run: str) -> "Checkpoint | None":
         """Returns the newest readable checkpoint; a damaged one is skipped for the one before it, with a warning."""
         for step in reversed(self.checkpoint_steps(run)):
             try:
@@ -109,12 +114,14 @@ class Ledger:
                 logger.warning("skipped a damaged checkpoint: %s", error)
         return None
 
-    def read_checkpoint(self, path: str) -> Checkpoint:
+    def read_checkpoint(self, path: str) -> "Checkpoint":
         """Reads the checkpoint in the folder `path` of the store.
 
         Raises:
             CheckpointError: It is damaged or incomplete.
         """
+        from g3dr.training.checkpoint import read_checkpoint  # noqa: PLC0415  (brings torch)
+
         files = {name: self.store.read_bytes(f"{path}/{name}") for name in (INDEX, MODEL, OPTIMIZER) if self.store.exists(f"{path}/{name}")}
         return read_checkpoint(files, f"{self.store.uri}/{path}")
 

@@ -24,6 +24,8 @@ class _Loader(yaml.SafeLoader):
         seen: dict[Any, int] = {}
         for key_node, _ in node.value:
             key, line = self.construct_object(key_node, deep=True), key_node.start_mark.line + 1
+            if not isinstance(key, Hashable):
+                raise ConfigError(f"line {line}", key, "plain words as keys")
             if key in seen:
                 raise ConfigError(str(key), f"line {seen[key]} and line {line}", "each key once")
             seen[key] = line

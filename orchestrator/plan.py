@@ -11,7 +11,7 @@ from g3dr.procedural import species_name
 
 from g3dr.errors import G3drError
 from orchestrator.capacity import Capacity, Executor, Resources, concurrency, infeasible
-from orchestrator.expand import best_request, count_runs, expand_stage, stage_resources, sweep_request
+from orchestrator.expand import best_request, expand_stage, stage_resources, sweep_request
 from orchestrator.knowledge import DatasetInfo, Deferred, Expansion, Knowledge, Outcome
 from orchestrator.runs import RunRequest
 from orchestrator.spec import AnyStage, Experiment, SweepStage
@@ -28,7 +28,6 @@ __all__ = [
     "Resources",
     "StagePlan",
     "best_request",
-    "count_runs",
     "expand_stage",
     "make_plan",
     "stage_resources",

@@ -65,7 +65,7 @@ def problem(got: object, allowed: str, hint: str = "") -> PydanticCustomError:
 
 def unknown_name(got: str, allowed: Iterable[str]) -> PydanticCustomError:
     """Returns the error for a name that is not among `allowed`, with a guess at what was meant."""
-    names = list(allowed)
+    names = [str(name) for name in allowed]
     return problem(got, f"one of {', '.join(names)}" if names else "nothing, as there are none", did_you_mean(got, names))
 
 

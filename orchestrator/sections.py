@@ -100,10 +100,10 @@ def _new(entries: list[InitErrorDetails], found: list[InitErrorDetails]) -> list
 
 def _without_faults(document: Any, found: list[InitErrorDetails], title: str) -> Document:
     faulty = {entry["loc"][0] for entry in found if entry["loc"]}
-    rest = {key: value for key, value in document.items() if key not in faulty} if isinstance(document, dict) else document
-    if rest == document:
+    rest = {key: value for key, value in document.items() if key not in faulty} if isinstance(document, dict) else {}
+    if not isinstance(document, dict) or len(rest) == len(document):
         raise_all(title, found)
-    return dict(rest)
+    return rest
 
 
 def _tuples(value: Any) -> Any:

@@ -18,8 +18,8 @@ from g3dr.backbones import load_backbones
 from g3dr.errors import G3drError
 from g3dr.losses import Objective
 from g3dr.model import G3DR
-from g3dr.training import Trainer
 from g3dr.training.checkpoint import Checkpoint, load_model
+from g3dr.training.trainer import Trainer
 from g3dr.training.window import Window
 from orchestrator.checkpoints import read_initial
 from orchestrator.evaluate import evaluate_run

@@ -32,7 +32,9 @@ def test_rays_match_the_golden(golden, fov, key):
     torch.testing.assert_close(rays.origins, golden["ray_origins"], rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize(("directions", "near", "far"), [("ray_directions", "ray_near", "ray_far"), ("wide_ray_directions", "wide_near", "wide_far")])
+@pytest.mark.parametrize(
+    ("directions", "near", "far"), [("ray_directions", "ray_near", "ray_far"), ("wide_ray_directions", "wide_near", "wide_far")]
+)
 def test_limits_match_the_golden_where_rays_hit(golden, directions, near, far):
     limits = box_limits(Rays(golden["ray_origins"], golden[directions]))
     expected_hit = golden[far][..., 0] > golden[near][..., 0]
@@ -55,7 +57,9 @@ def test_orbit_matches_the_golden(golden):
     yaw, pitch = orbit_poses(int(golden["orbit_num_frames"]))
     torch.testing.assert_close(torch.stack([yaw, pitch], dim=1), golden["orbit_angles"][:, :2], rtol=0, atol=1e-5)
     torch.testing.assert_close(camera_to_world(yaw, pitch), golden["orbit_cam2world"], rtol=0, atol=1e-5)
-    torch.testing.assert_close(camera_rays(camera_to_world(yaw, pitch), 4).directions, golden["orbit_ray_directions_4x4"], rtol=0, atol=2e-5)
+    torch.testing.assert_close(
+        camera_rays(camera_to_world(yaw, pitch), 4).directions, golden["orbit_ray_directions_4x4"], rtol=0, atol=2e-5
+    )
 
 
 def test_the_frontal_camera_stands_on_the_negative_x_axis():

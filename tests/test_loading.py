@@ -60,6 +60,11 @@ def test_a_key_that_stands_twice_is_refused_with_its_lines() -> None:
         parse_yaml("training:\n  steps: 1\n  steps: 2\n", "x.yaml")
 
 
+def test_keys_must_be_plain_words() -> None:
+    with pytest.raises(ExperimentError, match="plain words as keys"):
+        parse_yaml("{[1]: 2}", "x.yaml")
+
+
 def test_broken_yaml_is_one_sentence_with_its_line() -> None:
     with pytest.raises(ExperimentError, match=r"x\.yaml: line 2, column"):
         parse_yaml("a: [1, 2\nb: 3", "x.yaml")

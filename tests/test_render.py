@@ -13,7 +13,7 @@ from g3dr.render.compositing import composite
 from g3dr.render.layouts import make_layout
 from g3dr.render.lookup import look_up
 from g3dr.render.reference import ReferenceRenderer, plane_features
-from g3dr.render.table import halved
+from g3dr.render.table import plane_level
 from g3dr.types import Rays
 
 GOLDENS = Path(__file__).parent / "goldens"
@@ -57,8 +57,8 @@ def test_decoder_matches_the_golden():
 @pytest.mark.numeric
 def test_levels_match_the_golden():
     golden = load("triplane")
-    assert_near(halved(golden["planes"], 2), golden["planes_half"])
-    assert_near(halved(golden["planes"], 4), golden["planes_quarter"])
+    assert_near(plane_level(golden["planes"], 2), golden["planes_half"])
+    assert_near(plane_level(golden["planes"], 4), golden["planes_quarter"])
 
 
 @pytest.mark.numeric
@@ -116,7 +116,9 @@ def test_renderings_match_the_golden(name):
     golden = load(f"render_{name}")
     renderer, decoder = golden_renderer(golden)
     planes = golden["planes"].requires_grad_()
-    rendering = renderer(renderer.table(planes, decoder), decoder, Rays(golden["ray_origins"], golden["ray_directions"]), golden_sampling(golden))
+    rendering = renderer(
+        renderer.table(planes, decoder), decoder, Rays(golden["ray_origins"], golden["ray_directions"]), golden_sampling(golden)
+    )
     assert_near(rendering.rgb, golden["rgb"])
     assert_near(rendering.depth, golden["depth"][..., 0])
     assert_near(rendering.opacity, golden["weight_total"][..., 0])
@@ -202,7 +204,10 @@ def test_without_chance_a_rendering_is_deterministic_and_finite():
 def test_gradients_are_the_same_bits_on_every_run():
     config, decoder, planes, rays, sampling = random_case()
     renderer = Renderer(config, 16)
-    runs = [rendered_with_gradients(lambda p: renderer(renderer.table(p, decoder), decoder, rays, sampling), planes, decoder)[1] for _ in range(2)]
+    runs = [
+        rendered_with_gradients(lambda p: renderer(renderer.table(p, decoder), decoder, rays, sampling), planes, decoder)[1]
+        for _ in range(2)
+    ]
     assert all(torch.equal(one, other) for one, other in zip(*runs, strict=True))
 
 
@@ -278,6 +283,8 @@ def test_gradients_stay_finite_for_rays_that_start_at_the_camera_and_miss(layout
     config, decoder, planes, _, _ = random_case(layout=layout, batch=1)
     renderer = Renderer(config, 16)
     rays = Rays(torch.tensor([[[-5.0, 0, 0], [-5.0, 0, 0]]]), torch.tensor([[[0.0, 1, 0], [-1.0, 0, 0]]]))
-    rendering, gradients = rendered_with_gradients(lambda p: renderer(renderer.table(p, decoder), decoder, rays, RaySampling()), planes, decoder)
+    rendering, gradients = rendered_with_gradients(
+        lambda p: renderer(renderer.table(p, decoder), decoder, rays, RaySampling()), planes, decoder
+    )
     assert (rendering.opacity == 0).all()
     assert all(gradient.isfinite().all() for gradient in gradients)

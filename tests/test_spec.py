@@ -134,6 +134,16 @@ def test_a_stage_of_its_own_kind_of_fault_causes_no_further_ones() -> None:
     assert list(problems(stages__pretrain__kind="trian")) == ["stages.pretrain.kind"]
 
 
+@pytest.mark.parametrize("value", [None, [], {}, {1: 2}, float("nan"), 10**30, [[]], {"name": 3}, True, "best of"])
+@pytest.mark.parametrize(
+    "path",
+    ["data", "data.animals.procedural", "stages.pretrain.data", "stages.losses.axes", "stages.species.recipes", "training.betas", "stages"],
+)
+def test_values_of_any_type_are_refused_not_crashed_on(path: str, value: Any) -> None:
+    found = problems(**{path: value})
+    assert found or value in (None, {}, [])  # which are fine for axes of no stage, recipes by default, and so on
+
+
 def test_the_message_has_one_line_for_each_problem() -> None:
     document = set_path(set_path(DOCUMENT, "training.stepz", 1), "name", 3)
     with pytest.raises(ExperimentError) as caught:

@@ -1,5 +1,7 @@
 """The decoder from plane features to density and colour: two layers, no view direction."""
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F  # noqa: N812, the usual name
 from jaxtyping import Float
@@ -45,9 +47,7 @@ class PlaneDecoder(nn.Module):
     @property
     def first(self) -> ScaledLinear:
         """The layer that can be folded into a node table."""
-        layer = self.net[0]
-        assert isinstance(layer, ScaledLinear)
-        return layer
+        return cast(ScaledLinear, self.net[0])
 
     def finish(self, hidden: Float[Tensor, "*axes channel"]) -> Float[Tensor, "*axes 4"]:
         """Applies what follows the first layer; returns raw density, then colour."""

@@ -57,13 +57,15 @@ class GatherSum(torch.autograd.Function):
         cells, weights = ctx.saved_tensors
         ordered, order = torch.sort(cells.flatten(), stable=True)
         starts = torch.searchsorted(ordered, torch.arange(ctx.nodes, device=cells.device, dtype=cells.dtype))
-        samples = order // cells.shape[1]
-        by_corner = weights.flatten(0, 1)[order].unbind(-1)
-        total = torch.zeros(ctx.nodes, gradient.shape[1], device=gradient.device, dtype=gradient.dtype)
-        gradient = gradient.contiguous()
-        for shift, weight in zip((0, 1, ctx.side, ctx.side + 1), by_corner, strict=True):
-            sums = F.embedding_bag(samples, gradient, starts, mode="sum", per_sample_weights=weight.contiguous())
-            total[shift:] += sums[: ctx.nodes - shift]
+        samples, gradient = order // cells.shape[1], gradient.contiguous()
+        corners = weights.flatten(0, 1).t().index_select(1, order)
+
+        def summed(corner: int) -> Tensor:
+            return F.embedding_bag(samples, gradient, starts, mode="sum", per_sample_weights=corners[corner])
+
+        total = summed(0)
+        for corner, shift in ((1, 1), (2, ctx.side), (3, ctx.side + 1)):
+            total[shift:] += summed(corner)[: ctx.nodes - shift]
         return total, None, None, None
 
 

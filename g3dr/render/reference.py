@@ -14,7 +14,7 @@ from g3dr.render.decoder import PlaneDecoder
 from g3dr.render.layouts import Layout, Planes
 from g3dr.render.limits import box_limits
 from g3dr.render.sampling import RaySampling, coarse_distances, even_quantiles, weighted_distances, window_distances
-from g3dr.render.table import LEVEL_FACTORS, halved
+from g3dr.render.table import LEVEL_FACTORS, plane_level
 from g3dr.types import Rays, Rendering
 
 Values = Float[Tensor, "batch ray _sample 4"]
@@ -25,9 +25,8 @@ def plane_features(planes: Planes, layout: Layout, points: Float[Tensor, "batch 
     """Returns the features at `points`: the mean over the three planes of the sum over the three levels."""
     grids = layout.coordinates(points).transpose(1, 2).flatten(0, 1)[:, None]
     flat = planes.flatten(0, 1)
-    sums = [
-        F.grid_sample(halved(flat, factor), grids, mode="bilinear", padding_mode="zeros", align_corners=False) for factor in LEVEL_FACTORS
-    ]
+    levels = [plane_level(flat, factor) for factor in LEVEL_FACTORS]
+    sums = [F.grid_sample(level, grids, mode="bilinear", padding_mode="zeros", align_corners=False) for level in levels]
     return torch.stack(sums).sum(dim=0).reshape(*planes.shape[:3], -1).mean(dim=1).transpose(1, 2)
 
 

@@ -24,7 +24,7 @@ from g3dr.render.table import NodeTable, NodeTableBuilder
 from g3dr.types import Rays, Rendering
 
 AVERAGED_PLANES = 3
-INFERENCE_SAMPLES = 2**18  # samples in flight without gradients: fits a CPU's cache hierarchy, fills a GPU
+INFERENCE_SAMPLES = 2**17  # samples in flight without gradients: enough to fill a GPU, few enough for a CPU's caches
 TRAINING_SAMPLES = 2**21  # samples whose intermediate results are kept for the backward pass; more are recomputed
 
 

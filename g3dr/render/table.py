@@ -37,7 +37,7 @@ class NodeTable:
         return NodeTable(self.rows[index : index + 1], self.side)
 
 
-def halved(picture: Float[Tensor, "... height width"], factor: int) -> Float[Tensor, "... smaller_height smaller_width"]:
+def plane_level(picture: Float[Tensor, "... height width"], factor: int) -> Float[Tensor, "... smaller_height smaller_width"]:
     """Shrinks pictures of features bilinearly, antialiased: the levels of the tri-planes."""
     if factor == 1:
         return picture

@@ -15,10 +15,8 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from g3dr.errors import CheckpointError
+from g3dr.training.layout import INDEX, MODEL, OPTIMIZER
 
-INDEX = "checkpoint.json"
-MODEL = "model.safetensors"
-OPTIMIZER = "optimizer.safetensors"
 FORMAT = 1
 
 CheckpointFiles = Mapping[str, bytes]

@@ -57,7 +57,7 @@ class Trainer:
         freeze(model, config)
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self._names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
-        self._optimizer = torch.optim.Adam(trained, lr=config.learning_rate, betas=config.betas)
+        self._optimizer = torch.optim.Adam(trained, lr=config.learning_rate, betas=config.betas, fused=True)
         self._losses = wrap(TrainingStep(model, objective, config))
 
     def run_step(self, batch: Batch) -> dict[str, Tensor]:

@@ -106,7 +106,8 @@ class TriplaneUNet(nn.Module):
             depths: Distance along the ray, world units in [4, 6).
         """
         embedding = self.time_mlp(torch.full((1,), CONSTANT_TIME, device=images.device))
-        first = self._first_convolution(torch.cat([images, depths], dim=1))
+        rgbd = torch.cat([images, depths], dim=1).contiguous(memory_format=torch.channels_last)
+        first = self._first_convolution(rgbd)
         features, skips = self._descend(first, embedding)
         features = self.mid_block2(self.mid_attn(self.mid_block1(features, embedding)), embedding)
         features = self._ascend(features, skips, embedding)

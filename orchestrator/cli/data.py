@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from g3dr.procedural import ProceduralConfig, write_folder
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from g3dr.errors import ConfigError
+from g3dr.procedural import ProceduralConfig, write_folder
 from orchestrator.cli import consoles
 from orchestrator.shards import FolderSource, Manifest, PackOptions, Source, pack, verify
 from orchestrator.store import open_store

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
+from g3dr.errors import G3drError
 from orchestrator.loading import load_experiment
+from orchestrator.problems import ExperimentError
 
 
 def validate(
@@ -16,7 +18,14 @@ def validate(
 
     Example: g3dr validate experiments/quickstart.yaml --set training.batch_size=8
     """
+    faults = []
     for file in files:
-        experiment = load_experiment(file, settings or ())
-        print(f"{file}: fine, {len(experiment.stages)} stages: {', '.join(stage.name for stage in experiment.stages)}")
+        try:
+            experiment = load_experiment(file, settings or ())
+        except ExperimentError as error:
+            faults.append(str(error))
+        else:
+            print(f"{file}: fine, {len(experiment.stages)} stages: {', '.join(stage.name for stage in experiment.stages)}")
+    if faults:
+        raise G3drError("\n".join(faults))
     print(f"Next: g3dr plan {files[0]}")

@@ -31,6 +31,12 @@ class InlineRun(tune.Trainable):  # type: ignore[misc]  # ray has no types
         progress = next(self._progress)
         return progress.to_report()
 
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Saves nothing: the ledger has the state."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Loads nothing: a restarted run reads the ledger."""
+
     def cleanup(self) -> None:
         """Lets a stopped run write down where it is."""
         self._progress.close()  # type: ignore[attr-defined]

@@ -64,6 +64,10 @@ class TrialNews(tune.Callback):  # type: ignore[misc]  # ray has no types
     def __init__(self, watch: Watch, ledger: Ledger) -> None:
         self._watch, self._ledger = watch, ledger
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune pickles its callbacks into a file that nobody reads back; a terminal cannot be pickled."""
+        return {}
+
     def on_trial_result(self, *, trial: Trial, result: dict[str, Any], **_: object) -> None:
         """A run reported."""
         self._watch.run_progress(_label(trial), int(result.get("step", 0)), int(result.get("steps", 0)), result.get("metrics", {}))
@@ -117,6 +121,7 @@ def compute(work: Work, *, ledger: Ledger, resources: Resources, concurrency: in
                 verbose=0,
                 callbacks=[TrialNews(watch, ledger)],
                 failure_config=tune.FailureConfig(max_failures=MAX_CRASHES),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         )
         tuner.fit()

@@ -12,7 +12,7 @@ After the deterministic order of MosaicML Streaming (mosaicml/streaming), with r
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +53,11 @@ class TrainingOrder:
     lanes: int = LANES
     window_rows: int = WINDOW_ROWS
 
-    @property
+    def __hash__(self) -> int:
+        # Without the groups: there may be a hundred thousand, and every step asks for the hash.
+        return hash((self.version, self.seed, len(self.groups), self.lanes, self.window_rows))
+
+    @cached_property
     def rows(self) -> int:
         """Rows of an epoch."""
         return sum(self.groups)
