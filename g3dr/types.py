@@ -88,7 +88,7 @@ class NovelTruth:
         yaw: Camera yaw per view, radians (frontal is pi / 2).
         pitch: Camera pitch per view, radians (frontal is pi / 2).
         rgb: Pictures in [-1, 1].
-        depth: Distance along the ray, world units; not clamped.
+        depth: Distance along the ray, world units; exact where `in_box` holds, clipped to [4, 6) elsewhere.
         foreground: The ray hits the object, not the ground or the wall.
         in_box: The hit point lies in the box [-1, 1]^3.
         covisible: The hit point is also seen by the input camera.

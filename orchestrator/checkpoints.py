@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from g3dr.config import ModelConfig
 from g3dr.errors import CheckpointError
 from g3dr.training.layout import INDEX, MODEL
 from orchestrator.ledger import Ledger
+from orchestrator.settings import overlaid
 from orchestrator.sources import parse_origin
 from orchestrator.spec import Experiment
 from orchestrator.store import Store, open_store
@@ -48,6 +50,26 @@ def outside_identities(experiment: Experiment, root: Store) -> dict[str, str]:
     """
     origins = [parse_origin(stage.source) for stage in experiment.stages if stage.source]
     return {origin.name: _identity(origin.name, root) for origin in origins if origin.kind == "checkpoint"}
+
+
+def check_outside(experiment: Experiment, root: Store) -> None:
+    """Makes sure that every checkpoint that an experiment names directly fits the stage that starts from it.
+
+    Raises:
+        CheckpointError: One is missing, damaged or of another size.
+    """
+    for stage in experiment.stages:
+        origin = parse_origin(stage.source) if stage.source else None
+        if origin is not None and origin.kind == "checkpoint":
+            settings = overlaid(experiment.base, {"model": getattr(stage, "model", {})}, f"stages.{stage.name}")
+            _check_size(settings.model, origin.name, root)
+
+
+def _check_size(config: ModelConfig, name: str, root: Store) -> None:
+    from g3dr.model import G3DR  # noqa: PLC0415  (brings torch)
+    from g3dr.training.checkpoint import load_model  # noqa: PLC0415
+
+    load_model(G3DR(config), read_initial(name, root).model, name)
 
 
 def _identity(name: str, root: Store) -> str:

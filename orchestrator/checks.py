@@ -144,6 +144,7 @@ class StageChecks:
             *_problems_of_recipes(stage.get("recipes"), changes, context),
             *_problems_of_workers(stage, settings, context),
             *_problems_of_metric(stage, context),
+            *_problems_of_rungs(stage, settings),
             *_problems_of_shape(stage),
         ]
 
@@ -229,6 +230,18 @@ def _problems_of_metric(stage: Mapping[str, Any], context: Context) -> list[Init
     return (
         [] if known else [line_error(location, metric, problem(metric, allowed, f"data set {stage.get('data')} has no true novel views"))]
     )
+
+
+def _problems_of_rungs(stage: Mapping[str, Any], settings: Settings) -> list[InitErrorDetails]:
+    """A grace as long as the runs would stop none; nobody knows yet how long they are if the steps are an axis or another sweep's."""
+    grace: Any = stage
+    for key in ("search", "asha", "grace_steps"):
+        grace = grace.get(key) if isinstance(grace, Mapping) else None
+    axes, steps = stage.get("axes"), settings.training.steps
+    unknown = "settings" in stage or (isinstance(axes, Mapping) and "training.steps" in axes)
+    if unknown or not isinstance(grace, int) or grace < steps:
+        return []
+    return [line_error(("search", "asha", "grace_steps"), grace, problem(grace, f"less than training.steps, which is {steps}"))]
 
 
 def _problems_of_shape(stage: Mapping[str, Any]) -> list[InitErrorDetails]:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
-from g3dr.procedural import ProceduralConfig
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 from g3dr.errors import ConfigError
+from g3dr.procedural import ProceduralConfig
 from orchestrator.checks import translated
 from orchestrator.problems import problem
 from orchestrator.sections import Section
@@ -23,6 +23,9 @@ class Strict(BaseModel):
         names = [field.alias or name for name, field in cls.model_fields.items()]
         checked: Self = translated(cls, value, handler, names, info.context)
         return checked
+
+DATA_KINDS = ("procedural", "folder", "dataset")
+"""Where data may come from."""
 
 
 @dataclass(frozen=True)

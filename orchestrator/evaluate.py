@@ -112,8 +112,10 @@ def spread(species: Sequence[str], count: int) -> list[int]:
     return [index for _, _, index in sorted(order)[:count]]
 
 
-def measure_objects(model: G3DR, rows: DecodedRows, spec: EvaluationSpec, device: torch.device) -> Iterator[Measured]:
-    """Renders and measures the objects of an evaluation one by one."""
+def measure_objects(
+    model: G3DR, rows: DecodedRows, spec: EvaluationSpec, device: torch.device, *, shown: int = SHOWN_OBJECTS
+) -> Iterator[Measured]:
+    """Renders and measures the objects of an evaluation one by one; the first `shown` get pictures for the report."""
     generator = np.random.default_rng(spec.seed)
     for number, index in enumerate(spread(rows.species, spec.images)):
         batch = rows.batch([index]).to(device)
@@ -122,7 +124,7 @@ def measure_objects(model: G3DR, rows: DecodedRows, spec: EvaluationSpec, device
         truth = _some_views(rows.novel_truth(index), spec.views)
         poses = (truth.yaw, truth.pitch) if truth else _unknown_poses(spec.views or UNKNOWN_VIEWS, generator)
         views = _Views(model, table, batch.images.shape[-1])
-        yield _measure(views, batch, truth, poses, orbit_frames=spec.orbit_frames if number < SHOWN_OBJECTS else None)
+        yield _measure(views, batch, truth, poses, orbit_frames=spec.orbit_frames if number < shown else None)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from g3dr.errors import G3drError
 from orchestrator.capacity import Capacity
-from orchestrator.checkpoints import outside_identities
+from orchestrator.checkpoints import check_outside, outside_identities
 from orchestrator.cluster import LOCAL_SPARE_CPUS, connected, local_capacity, names_cluster
 from orchestrator.datasets import find_datasets, prepare_datasets
 from orchestrator.expand import expand_stage
@@ -47,14 +47,26 @@ class Execution:
         self.capacity = machine_capacity()
 
     def outcome(self, request: RunRequest) -> Outcome | None:
-        """Returns how a run ended, with its evaluation; None while something of it is missing."""
+        """Returns how a run ended, with its evaluation; None while something of it is missing.
+
+        A stopped run has the metrics of the rung at which it was stopped. It is over only for those who would stop
+        it there too: whoever asks for the same run without early stopping, or with other rungs, gets it continued.
+        """
         status = self.ledger.status(request.spec.id)
         if status is None or status.state == "running":
             return None
+        if status.state == "stopped":
+            return self._stopped_outcome(request, status.step)
         if status.state != "finished" or request.evaluation is None:
             return Outcome(status.state)
         record = self.ledger.evaluation(request.spec.id, request.evaluation.id)
         return None if record is None else Outcome("finished", record["metrics"])
+
+    def _stopped_outcome(self, request: RunRequest, step: int) -> Outcome | None:
+        if step not in request.rungs:
+            return None
+        rows = {row["step"]: row for row in self.ledger.metrics(request.spec.id)}
+        return Outcome("stopped", rows.get(step, {}))
 
     def is_finished(self, request: RunRequest) -> bool:
         """Tells whether nothing of a run is missing; a failed one is tried again."""
@@ -107,14 +119,23 @@ class Execution:
         return recorded and not isinstance(expansion, Deferred) and all(self.is_finished(request) for request in expansion)
 
     def _start(self, stack: ExitStack) -> None:
-        """Connects to the cluster, checks the plan against what it really has, and packs what is missing."""
+        """Refuses what cannot work, connects to the cluster, checks the plan against what it really has, and packs what is missing."""
         self.store.check()
+        if not names_cluster():
+            self._refuse_early()
         self.watch.note("connecting to Ray" if names_cluster() else "starting Ray on this machine")
         cpus, gpus = stack.enter_context(connected())
         self.capacity = Capacity(cpus, gpus, 0 if names_cluster() else LOCAL_SPARE_CPUS)
         self.plan().check()
-        self.datasets = dict(prepare_datasets(self.store, self.experiment, self.watch))
+        prepare_datasets(self.store, self.experiment, self.watch)
+        self.plan().check()  # again: now every name in the file can be compared with the data
         self.ledger.write_experiment(self.experiment.name, self._record())
+
+    def _refuse_early(self) -> None:
+        """Finds what is wrong with the input before a cluster of our own is started for it; photographs are packed without Ray."""
+        self.plan().check()
+        check_outside(self.experiment, self.store)
+        prepare_datasets(self.store, self.experiment, self.watch, ("folder", "dataset"))
 
     def _record(self) -> dict[str, Any]:
         infos = {name: info for name, info in self.datasets.items() if info is not None}

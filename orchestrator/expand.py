@@ -263,7 +263,8 @@ def sweep_request(experiment: Experiment, stage: SweepStage, knowledge: Knowledg
     def make(index: int, assignment: Assignment) -> RunRequest:
         settings = overlaid(base, assigned(assignment), f"stages.{stage.name}.axes")
         request = _request(experiment, stage, settings, start, dataset, label=label_of(assignment), knowledge=knowledge)
-        return replace(request, assignment=dict(assignment), index=index)
+        rungs = stage.search.asha.rungs(settings.training.steps) if stage.search.asha else ()
+        return replace(request, assignment=dict(assignment), index=index, rungs=rungs)
 
     return make
 

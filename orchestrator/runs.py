@@ -160,6 +160,7 @@ class RunRequest:
         species: The species, in a grid.
         recipe: The recipe, in a grid.
         index: Number of the trial, in a sweep.
+        rungs: Steps at which a sweep with early stopping compares its runs, ascending; they change nothing in the run itself.
     """
 
     spec: RunSpec
@@ -176,6 +177,7 @@ class RunRequest:
     species: str | None = None
     recipe: str | None = None
     index: int = 0
+    rungs: tuple[int, ...] = ()
 
     @property
     def log_every(self) -> int:
@@ -220,7 +222,7 @@ class RunRequest:
     def from_json(cls, record: Mapping[str, Any]) -> "RunRequest":
         """Reads what `to_json` wrote."""
         evaluation = EvaluationSpec.from_json(record["evaluation"]) if record["evaluation"] else None
-        return cls(**{**record, "spec": RunSpec.from_json(record["spec"]), "evaluation": evaluation})
+        return cls(**{**record, "spec": RunSpec.from_json(record["spec"]), "evaluation": evaluation, "rungs": tuple(record["rungs"])})
 
 
 def _selection(uri: str, data: DataSelection) -> "Selection":

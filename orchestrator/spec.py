@@ -14,6 +14,7 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+from pydantic_core import InitErrorDetails
 
 from g3dr.config import ModelConfig, ObjectiveConfig, TrainingConfig
 from orchestrator.axes import AXIS_SCHEMA, Axis, Range, axis_to_json, parse_axis
@@ -21,7 +22,7 @@ from orchestrator.checks import Context, StageChecks, check_data_name, check_sou
 from orchestrator.data_spec import DataSpec, Strict
 from orchestrator.problems import line_error, problem, raise_all
 from orchestrator.recipes import RECIPES
-from orchestrator.scores import Score
+from orchestrator.scores import SCORES, Score
 from orchestrator.sections import Overrides, Partial, Section
 from orchestrator.settings import EvaluationSettings, Settings
 
@@ -79,11 +80,22 @@ class TrainStage(TrainingStage):
     seeds: tuple[WholeNumber, ...] | None = Field(None, description="One run per seed; the experiment's seed if not given.", min_length=1)
 
 
+_NEEDS_MANY_IMAGES: tuple[Score, ...] = ("fd", "kid", "inception_score")
+
+
 class AshaSpec(Strict):
     """Stops trials early that are behind the others; which ones depends on timing."""
 
     grace_steps: Count = Field(description="Steps that every trial may do.")
     reduction_factor: Annotated[int, Field(strict=True, ge=2)] = Field(3, description="One of so many goes on at each rung.")
+
+    def rungs(self, steps: int) -> tuple[int, ...]:
+        """Returns the steps, ascending, at which runs of `steps` steps are compared; each is `reduction_factor` times the one before."""
+        found, step = [], self.grace_steps
+        while step < steps:
+            found.append(step)
+            step *= self.reduction_factor
+        return tuple(found)
 
 
 class SearchSpec(Strict):
@@ -102,14 +114,23 @@ class SearchSpec(Strict):
     asha: AshaSpec | None = None
 
     @model_validator(mode="after")
-    def _number_of_trials(self) -> Self:
-        if self.algorithm == "grid" and self.trials is not None:
-            raise_all(
-                "search", [line_error(["trials"], None, problem(self.trials, "null with algorithm grid, which runs every combination"))]
-            )
-        if self.algorithm != "grid" and self.trials is None:
-            raise_all("search", [line_error(["trials"], None, problem(None, f"1 or more with algorithm {self.algorithm}"))])
+    def _parts_fit(self) -> Self:
+        raise_all("search", [*self._problems_of_trials(), *self._problems_of_rungs()])
         return self
+
+    def _problems_of_trials(self) -> list[InitErrorDetails]:
+        if self.algorithm == "grid" and self.trials is not None:
+            return [line_error(["trials"], None, problem(self.trials, "null with algorithm grid, which runs every combination"))]
+        if self.algorithm != "grid" and self.trials is None:
+            return [line_error(["trials"], None, problem(None, f"1 or more with algorithm {self.algorithm}"))]
+        return []
+
+    def _problems_of_rungs(self) -> list[InitErrorDetails]:
+        if self.asha is None or self.metric not in _NEEDS_MANY_IMAGES:
+            return []
+        allowed = ", ".join(score for score in SCORES if score not in _NEEDS_MANY_IMAGES)
+        hint = "early stopping compares runs on a few images, which say nothing about a distribution"
+        return [line_error(["metric"], self.metric, problem(self.metric, allowed, hint))]
 
 
 class SweepStage(TrainingStage):

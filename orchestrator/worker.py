@@ -8,7 +8,7 @@ import logging
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -24,6 +24,7 @@ from g3dr.training.window import Window
 from orchestrator.checkpoints import read_initial
 from orchestrator.evaluate import evaluate_run
 from orchestrator.ledger import Ledger, RunState, RunStatus
+from orchestrator.probing import Probe
 from orchestrator.runs import RunRequest
 from orchestrator.shards.streaming import stream
 from orchestrator.store import open_store
@@ -109,26 +110,28 @@ class RunInProgress:
         self.run, self.settings = request.spec.id, request.spec.training
         self._step, self._seconds, self._paces = 0, 0.0, list[float]()
         self._rows: list[dict[str, float]] = []
+        self._probe, self._has_started = Probe(request, placement.torch_device()), False
 
     def train(self) -> Iterator[Progress]:
-        """Trains from the newest checkpoint to the last step; yields at every `log_every` steps."""
-        if self.ledger.is_trained(self.run):
+        """Trains from the newest checkpoint to the last step; yields every `log_every` steps, at checkpoints and at rungs."""
+        if self._is_trained():
             return
         trainer = self._trainer()
         self._start(trainer)
+        yield from self._passed_rungs()
         window, since, started = Window(), trainer.step, time.perf_counter()
         batches = self._batches(trainer.step)
         while trainer.step < self.settings.steps:
             window.add(trainer.run_step(next(batches)))
-            checkpoint_due = self._is_due(trainer.step, self.request.checkpoint_every)
-            if not (checkpoint_due or self._is_due(trainer.step, self.request.log_every)):
+            if not self._reports(trainer.step):
                 continue
-            averages = window.close(trainer.step)
-            self._log(trainer.step, averages, steps=trainer.step - since, seconds=time.perf_counter() - started)
-            if checkpoint_due:
+            averages, seconds = window.close(trainer.step), time.perf_counter() - started
+            metrics = {**averages, **self._probed(trainer)}
+            self._log(trainer.step, metrics, steps=trainer.step - since, seconds=seconds)
+            if self._saves(trainer.step):
                 self._checkpoint(trainer.checkpoint())
             since, started = trainer.step, time.perf_counter()
-            yield self.progress("running", averages)
+            yield self.progress("running", metrics)
         if self.settings.steps == 0:
             self._checkpoint(Checkpoint(0, trainer.model.state_dict(), {}))
         self.record("finished")
@@ -149,10 +152,25 @@ class RunInProgress:
         return Progress(self.request.label, self.run, state, self._step, self.settings.steps, metrics or {}, error)
 
     def record(self, state: RunState, error: str | None = None) -> None:
-        """Writes the status to the ledger."""
-        if self.placement.rank == 0:
-            pace = statistics.median(self._paces) if self._paces else 0.0
-            self.ledger.set_status(self.run, RunStatus(state, self._step, self._seconds, pace, error))
+        """Writes the status to the ledger, unless the driver has stopped the run in the meantime.
+
+        Workers of a distributed run train on until Tune ends them; what they find out then changes nothing any more.
+        """
+        if self.placement.rank == 0 and not (self._has_started and self._is_stopped()):
+            self._write_status(state, error)
+
+    def _write_status(self, state: RunState, error: str | None = None) -> None:
+        pace = statistics.median(self._paces) if self._paces else 0.0
+        self.ledger.set_status(self.run, RunStatus(state, self._step, self._seconds, pace, error))
+
+    def _is_stopped(self) -> bool:
+        status = self.ledger.status(self.run)
+        return status is not None and status.state == "stopped"
+
+    def _is_trained(self) -> bool:
+        """A run that another sweep stopped is continued for whoever asks for it here."""
+        status = self.ledger.status(self.run)
+        return status is not None and status.state == "finished"
 
     def _trainer(self) -> Trainer:
         """Builds the model with its initial weights and everything that trains it."""
@@ -183,10 +201,18 @@ class RunInProgress:
             trainer.restore(checkpoint, f"run {self.run}")
             before = self.ledger.status(self.run)
             self._seconds = before.seconds if before else 0.0
-        self._step = trainer.step
+        self._step, self._has_started = trainer.step, True
         if self.placement.rank == 0:
             self.ledger.write_spec(self.run, self.request.spec.to_json())
-        self.record("running")
+            self._write_status("running")
+
+    def _passed_rungs(self) -> Iterator[Progress]:
+        """Reports again what the run had at its rungs before it was interrupted: the new early-stopping rule knows nothing of it."""
+        for row in self.ledger.metrics(self.run) if self.request.rungs else ():
+            step = int(row["step"])
+            if step in self.request.rungs and step <= self._step:
+                metrics = {name: value for name, value in row.items() if name != "step"}
+                yield replace(self.progress("running", metrics), step=step)
 
     def _batches(self, start: int) -> Iterator[Any]:
         request = self.request
@@ -202,8 +228,17 @@ class RunInProgress:
             resolution=request.spec.model.generator.resolution,
         )
 
-    def _is_due(self, step: int, every: int) -> bool:
-        return step % every == 0 or step == self.settings.steps
+    def _reports(self, step: int) -> bool:
+        return step % self.request.log_every == 0 or self._saves(step)
+
+    def _saves(self, step: int) -> bool:
+        return step % self.request.checkpoint_every == 0 or step == self.settings.steps or step in self.request.rungs
+
+    def _probed(self, trainer: Trainer) -> Mapping[str, float]:
+        """Measures the model at a rung, outside of the time that training is charged for."""
+        if self.placement.rank != 0 or trainer.step not in self.request.rungs:
+            return {}
+        return self._probe.measure(trainer.model)
 
     def _log(self, step: int, averages: Mapping[str, float], *, steps: int, seconds: float) -> None:
         self._step = step

@@ -195,9 +195,9 @@ def write_ledger(
             "data": {"animals": {"procedural": {"species": [0, 1, 2]}} if truth else {"folder": {"path": "photos"}}},
             "stages": [{"name": name, "kind": kind} for name, kind in kinds.items()],
             "git": {"commit": "3063463aa01b2c4d", "dirty": False},
+            "datasets": [{"name": "animals", "uri": "datasets/animals-0f0f0f0f", "version": "d41d8cd98f00b204", "rows": 368}],
         },
     )
-    files.write_json("datasets/animals/manifest.json", {"version": "d41d8cd98f00b204", "shards": [{"rows": 300}, {"rows": 68}]})
     record = evaluation("pretrained000000", SPECIES, per_species, gain=5.1, truth=truth, seed=9)
     pretrained = write_run(files, "pretrained000000", record=record, truth=truth, side=side)
     sweep = _sweep(files, truth, per_species, side)

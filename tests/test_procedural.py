@@ -14,6 +14,7 @@ from g3dr.pictures import decode_depth, decode_image, decode_masks
 from g3dr.procedural import ExampleId, ProceduralConfig, examples, make_example, species_name, write_folder
 from g3dr.procedural.bodies import BODY_PLANS, Ellipsoids
 from g3dr.procedural.camera import FIELD_OF_VIEW, FRONTAL, look_from, pixel_sight
+from g3dr.procedural.dataset import view_rig
 from g3dr.procedural.individuals import GROUND_EDGE, GROUND_HEIGHT, make_individual
 from g3dr.procedural.rendering import render, render_novel
 from g3dr.procedural.shadows import shadowed
@@ -186,8 +187,8 @@ def test_an_example_has_picture_depth_and_views():
     assert decode_depth(example.depth).shape == (16, 16)
     assert len(example.views) == 2
     for view in example.views:
-        assert 0 < abs(view.yaw - FRONTAL) <= TINY.view_yaw
-        assert 0 < abs(view.pitch - FRONTAL) <= TINY.view_pitch
+        on_border = (abs(view.yaw - FRONTAL) / TINY.view_yaw, abs(view.pitch - FRONTAL) / TINY.view_pitch)
+        assert max(on_border) == pytest.approx(1.0)
         foreground, in_box, covisible = decode_masks(view.masks)
         assert 0 < foreground.mean() < in_box.mean() <= 1
         assert 0.5 < covisible.mean() < 1
@@ -259,3 +260,11 @@ def test_wrong_values_are_refused_with_their_path(name, value):
     with pytest.raises(ConfigError) as caught:
         ProceduralConfig(**{name: value})
     assert caught.value.path == f"procedural.{name}"
+
+
+def test_four_views_are_the_corners_of_their_range():
+    rig = view_rig(ProceduralConfig(views=4, view_yaw=0.3, view_pitch=0.1))
+    offsets = sorted((round(yaw - FRONTAL, 9), round(pitch - FRONTAL, 9)) for yaw, pitch in rig)
+    assert offsets == [(-0.3, -0.1), (-0.3, 0.1), (0.3, -0.1), (0.3, 0.1)]
+    assert len(set(view_rig(ProceduralConfig(views=7)))) == 7
+    assert view_rig(ProceduralConfig(views=0)) == []

@@ -63,12 +63,12 @@ def test_chosen_pixels_are_different_ones():
     assert int(chosen.max()) < 50
 
 
-@pytest.mark.parametrize("steps", [60, 173, 1000])
-def test_learning_rate_and_momentum_equal_the_scheduler_of_torch(steps):
-    config = make_settings(steps=steps, cycle_momentum=True)
+@pytest.mark.parametrize(("steps", "warm_up"), [(60, 0.02), (173, 0.3), (1000, 0.02)])
+def test_learning_rate_and_momentum_equal_the_scheduler_of_torch(steps, warm_up):
+    config = make_settings(steps=steps, warm_up=warm_up, cycle_momentum=True)
     parameter = torch.nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.Adam([parameter], lr=config.learning_rate, betas=config.betas)
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps, pct_start=0.02, div_factor=25)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps, pct_start=warm_up, div_factor=25)
     for step in range(steps):
         assert learning_rate(config, step) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-6, abs=1e-12)
         assert beta1(config, step) == pytest.approx(optimizer.param_groups[0]["betas"][0], rel=1e-6)
@@ -171,7 +171,7 @@ def test_window_averages_each_term_over_the_steps_that_have_it():
 def test_a_loss_that_is_not_finite_is_named_with_its_step():
     window = Window()
     window.add({"loss": torch.tensor(float("nan")), "rgb": torch.tensor(0.5)})
-    with pytest.raises(NonFiniteLossError, match="loss .*step 17"):
+    with pytest.raises(NonFiniteLossError, match=r"loss .*step 17"):
         window.close(17)
 
 

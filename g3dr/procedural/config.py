@@ -36,8 +36,8 @@ class ProceduralConfig:
         resolution: Side of the pictures, pixels.
         supersampling: Colour samples per pixel along each side; depth is always that of the pixel's middle.
         shadows: Cast shadows.
-        view_yaw: Novel yaw is uniform within plus or minus this around the input view, radians.
-        view_pitch: Novel pitch likewise, radians.
+        view_yaw: Novel views reach plus and minus this yaw around the input view, radians; four views are the corners.
+        view_pitch: The same for pitch, radians.
         seed: Another seed makes other species.
     """
 

@@ -15,8 +15,6 @@ from g3dr.procedural.individuals import Individual, make_individual
 from g3dr.procedural.rendering import render, render_novel
 from g3dr.procedural.species import make_species, species_name
 
-_VIEW_SALT = 11
-
 
 def examples(config: ProceduralConfig) -> list[ExampleId]:
     """Lists the examples: species in the given order, individuals ascending; the last `held_out` of each are the test split."""
@@ -43,7 +41,7 @@ def make_example(config: ProceduralConfig, example_id: ExampleId) -> RgbdExample
         split=example_id.split,
         image=encode_image(to_bytes(picture.rgb)),
         depth=encode_depth(picture.depth),
-        views=_views(config, example_id, individual) if example_id.split == "test" else (),
+        views=_views(config, individual) if example_id.split == "test" else (),
     )
 
 
@@ -70,11 +68,23 @@ def write_folder(config: ProceduralConfig, folder: Path, progress: Callable[[int
             progress(done, len(todo))
 
 
-def _views(config: ProceduralConfig, example_id: ExampleId, individual: Individual) -> tuple[EncodedView, ...]:
-    generator = np.random.default_rng([config.seed, _VIEW_SALT, example_id.species, example_id.individual])
-    yaws = FRONTAL + generator.uniform(-config.view_yaw, config.view_yaw, config.views)
-    pitches = FRONTAL + generator.uniform(-config.view_pitch, config.view_pitch, config.views)
-    return tuple(_view(config, individual, float(yaw), float(pitch)) for yaw, pitch in zip(yaws, pitches, strict=True))
+def view_rig(config: ProceduralConfig) -> list[tuple[float, float]]:
+    """Returns yaw and pitch of the true views, radians: the same for every individual.
+
+    They lie on the border of +-view_yaw and +-view_pitch, evenly by angle from the first corner on, so that four are the
+    corners. Views near the input say little: showing the input image unchanged is nearly right there.
+    """
+    turns = 2 * np.pi * (np.arange(config.views) + 0.5) / max(1, config.views)
+    across, up = np.cos(turns), np.sin(turns)
+    reach = np.maximum(np.abs(across), np.abs(up))
+    return [
+        (float(FRONTAL + config.view_yaw * x), float(FRONTAL + config.view_pitch * y))
+        for x, y in zip(across / reach, up / reach, strict=True)
+    ]
+
+
+def _views(config: ProceduralConfig, individual: Individual) -> tuple[EncodedView, ...]:
+    return tuple(_view(config, individual, yaw, pitch) for yaw, pitch in view_rig(config))
 
 
 def _view(config: ProceduralConfig, individual: Individual, yaw: float, pitch: float) -> EncodedView:

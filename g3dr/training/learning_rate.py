@@ -1,14 +1,13 @@
 """The learning rate (and Adam's beta1) as a pure function of the step: nothing to save, nothing to restore.
 
-The one-cycle form is that of torch.optim.lr_scheduler.OneCycleLR with cosine annealing, 2 % warm-up,
-a start at 1/25 of the peak and an end at 1e-4 of the start [P].
+The one-cycle form is that of torch.optim.lr_scheduler.OneCycleLR with cosine annealing, a start at 1/25 of the peak
+and an end at 1e-4 of the start [P].
 """
 
 import math
 
 from g3dr.config import TrainingConfig
 
-WARM_UP_FRACTION = 0.02
 START_DIVISOR = 25.0
 END_DIVISOR = 1e4
 BETA1_RANGE = (0.85, 0.95)
@@ -18,12 +17,12 @@ def _cosine(start: float, end: float, fraction: float) -> float:
     return end + (start - end) / 2 * (1 + math.cos(math.pi * fraction))
 
 
-def _cycle(step: int, steps: int, low: float, peak: float, end: float) -> float:
+def _cycle(config: TrainingConfig, step: int, low: float, peak: float, end: float) -> float:
     """Goes from `low` to `peak` during warm-up, then to `end` at the last step."""
-    warm_up = WARM_UP_FRACTION * steps - 1
+    warm_up = config.warm_up * config.steps - 1
     if step <= warm_up and warm_up > 0:
         return _cosine(low, peak, step / warm_up)
-    rest = steps - 1 - warm_up
+    rest = config.steps - 1 - warm_up
     return _cosine(peak, end, min(1.0, (step - warm_up) / rest)) if rest > 0 else peak
 
 
@@ -32,7 +31,7 @@ def learning_rate(config: TrainingConfig, step: int) -> float:
     if config.schedule == "constant":
         return config.learning_rate
     start = config.learning_rate / START_DIVISOR
-    return _cycle(step, config.steps, start, config.learning_rate, start / END_DIVISOR)
+    return _cycle(config, step, start, config.learning_rate, start / END_DIVISOR)
 
 
 def beta1(config: TrainingConfig, step: int) -> float:
@@ -40,4 +39,4 @@ def beta1(config: TrainingConfig, step: int) -> float:
     if not config.cycle_momentum or config.schedule == "constant":
         return config.betas[0]
     low, high = BETA1_RANGE
-    return _cycle(step, config.steps, high, low, high)
+    return _cycle(config, step, high, low, high)

@@ -106,11 +106,11 @@ class TriplaneUNet(nn.Module):
             depths: Distance along the ray, world units in [4, 6).
         """
         embedding = self.time_mlp(torch.full((1,), CONSTANT_TIME, device=images.device))
-        rgbd = torch.cat([images, depths], dim=1).contiguous(memory_format=torch.channels_last)
+        rgbd = torch.cat([images, depths - self.generator_config.depth_offset], dim=1).contiguous(memory_format=torch.channels_last)
         first = self._first_convolution(rgbd)
         features, skips = self._descend(first, embedding)
         features = self.mid_block2(self.mid_attn(self.mid_block1(features, embedding)), embedding)
         features = self._ascend(features, skips, embedding)
         features = self.final_res_block(torch.cat([features, first], dim=1), embedding)
-        planes: Tensor = self.final_conv(features).float()
+        planes: Tensor = self.final_conv(features).float() * self.generator_config.plane_gain
         return planes.reshape(len(planes), PLANES, -1, *planes.shape[2:])

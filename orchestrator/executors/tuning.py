@@ -1,6 +1,7 @@
 """Hands runs to Ray Tune and waits; results are read from the ledger, never from Tune."""
 
 import json
+import os
 import shutil
 import tempfile
 import uuid
@@ -17,7 +18,7 @@ from ray.tune.search import Searcher
 from orchestrator.capacity import DRIVER_CPUS, Resources
 from orchestrator.executors.distributed import drive
 from orchestrator.executors.inline import InlineRun
-from orchestrator.ledger import Ledger
+from orchestrator.ledger import Ledger, RunStatus
 from orchestrator.runs import RunRequest
 from orchestrator.search import direction
 from orchestrator.spec import SweepStage
@@ -44,7 +45,12 @@ class Work:
 
 
 def early_stopping(stage: SweepStage) -> TrialScheduler | None:
-    """Returns the early-stopping rule that a sweep asks for, on the run's own step, which survives restarts."""
+    """Returns the early-stopping rule that a sweep asks for, on the run's own step, which survives restarts.
+
+    A run measures itself at the steps of `AshaSpec.rungs`, the same that the rule looks at. A rule made for a resumed
+    sweep starts empty: runs that are continued report their earlier rungs again, but those that were over before are
+    not compared any more. The first run to reach a rung always goes on, so a resumed sweep may train a little more.
+    """
     asha = stage.search.asha
     if asha is None:
         return None
@@ -59,7 +65,11 @@ def early_stopping(stage: SweepStage) -> TrialScheduler | None:
 
 
 class TrialNews(tune.Callback):  # type: ignore[misc]  # ray has no types
-    """Passes Tune's news on to a `Watch`, and writes down which runs the early-stopping rule ended."""
+    """Passes Tune's news on to a `Watch`, and writes down which runs the early-stopping rule ended, and at which rung.
+
+    Only the driver knows that a run is stopped on purpose; a run that was interrupted stays `running` in the ledger,
+    and is continued.
+    """
 
     def __init__(self, watch: Watch, ledger: Ledger) -> None:
         self._watch, self._ledger = watch, ledger
@@ -76,12 +86,14 @@ class TrialNews(tune.Callback):  # type: ignore[misc]  # ray has no types
         """A run is over: finished, failed with a sentence, or stopped because it was behind."""
         result = trial.last_result or {}
         state = result.get("state", "failed")
-        if state == "running":
+        if state == "running" and result["step"] in json.loads(trial.config["request"])["rungs"]:
             state = "stopped"
-            status = self._ledger.status(result["run"])
-            if status is not None:
-                self._ledger.set_status(result["run"], replace(status, state="stopped"))
+            self._stop(result["run"], result["step"])
         self._watch.run_ended(_label(trial), state, result.get("error"))
+
+    def _stop(self, run: str, rung: int) -> None:
+        status = self._ledger.status(run) or RunStatus("running")
+        self._ledger.set_status(run, replace(status, state="stopped", step=rung))
 
     def on_trial_error(self, *, trial: Trial, **_: object) -> None:
         """A run's process died more often than is tried again."""
@@ -102,6 +114,7 @@ def compute(work: Work, *, ledger: Ledger, resources: Resources, concurrency: in
         concurrency: Largest number of runs at a time.
         watch: Gets the news.
     """
+    os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")  # only rungs and ends report what a search compares
     with _scratch(ledger.store.uri) as scratch:
         common = {"root": ledger.store.uri, "scratch": scratch}
         known = {} if work.searcher else {"request": tune.grid_search([json.dumps(request.to_json()) for request in work.requests])}

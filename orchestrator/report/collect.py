@@ -29,7 +29,7 @@ def read_study(store: Store, name: str) -> Study:
         experiment=experiment,
         git=experiment.get("git") or {},
         stages=[_read_stage(store, name, stage) for stage in experiment.get("stages") or []],
-        datasets=[_read_dataset(store, dataset) for dataset in experiment.get("data") or {}],
+        datasets=[Dataset(entry["name"], entry.get("version"), entry.get("rows")) for entry in experiment.get("datasets") or []],
     )
 
 
@@ -62,13 +62,6 @@ def _known_experiments(store: Store) -> str:
     parts = [PurePosixPath(path).parts for path in store.list("experiments") if path.endswith("/experiment.json")]
     names = sorted({part[-2] for part in parts})
     return f"it has {', '.join(names)}" if names else "nothing was run there yet"
-
-
-def _read_dataset(store: Store, name: str) -> Dataset:
-    manifest = read_json(store, f"datasets/{name}/manifest.json")
-    shards = manifest.get("shards") or []
-    rows = sum(shard["rows"] for shard in shards) if shards and all("rows" in shard for shard in shards) else None
-    return Dataset(name, manifest.get("version"), rows)
 
 
 def _read_stage(store: Store, experiment: str, declared: Mapping[str, Any]) -> Stage:
