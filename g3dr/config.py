@@ -124,7 +124,7 @@ class ObjectiveConfig:
         clip: Image embeddings of rendered view and input.
         perceptual: Deep features of rendered view and input.
         tv: Total variation of the depth of novel views (differences of neighbours, compared with zero).
-        pooled_rgb: Colours of a novel view and of the input, average-pooled to `pooled_size`; stands in for `clip` where its weights are missing.
+        pooled_rgb: Colours of a novel view and of the input, both average-pooled; stands in for `clip` where its weights are missing.
         pooled_size: Side to which `pooled_rgb` pools, pixels.
         opacity: Weight of mean(1 - opacity), which keeps the box filled; ramps up from 0 over the first half of the steps.
         semantic_start: Fraction of the steps after which `clip` and `perceptual` count in the input view, at half weight.
@@ -159,6 +159,7 @@ class TrainingConfig:
         batch_size: Images per step over all workers.
         rays_per_image: Random rays of the input view per step; null renders the whole view.
         learning_rate: Peak learning rate of Adam.
+        decoder_rate: Learning rate of the plane decoder as a multiple of `learning_rate`; 1 as published.
         betas: Adam's exponential decay rates.
         schedule: `one_cycle` (from lr / 25 up to the peak, cosine down) or `constant`.
         warm_up: Fraction of the steps until the peak of `one_cycle`; small networks with large rates need more than the published 0.02.
@@ -182,6 +183,7 @@ class TrainingConfig:
     batch_size: int = 8
     rays_per_image: int | None = None
     learning_rate: float = 5e-5
+    decoder_rate: float = 1.0
     betas: tuple[float, float] = (0.9, 0.99)
     schedule: LearningRateSchedule = "one_cycle"
     warm_up: float = 0.02
@@ -210,5 +212,6 @@ class TrainingConfig:
         for name in ("warm_up", "novel_probability", "depth_importance", "depth_regularization_start"):
             _require(0 <= getattr(self, name) <= 1, f"training.{name}", getattr(self, name), "between 0 and 1")
         _require(self.learning_rate > 0, "training.learning_rate", self.learning_rate, "more than 0")
+        _require(self.decoder_rate > 0, "training.decoder_rate", self.decoder_rate, "more than 0")
         _require(self.gradient_clip is None or self.gradient_clip > 0, "training.gradient_clip", self.gradient_clip, "null, or more than 0")
         _require(all(0 <= beta < 1 for beta in self.betas), "training.betas", self.betas, "two numbers of at least 0 and less than 1")

@@ -24,6 +24,7 @@ class Strict(BaseModel):
         checked: Self = translated(cls, value, handler, names, info.context)
         return checked
 
+
 DATA_KINDS = ("procedural", "folder", "dataset")
 """Where data may come from."""
 

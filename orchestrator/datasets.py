@@ -46,8 +46,14 @@ def find_dataset(root: Store, name: str, spec: DataSpec) -> DatasetInfo | None:
 
 
 def find_datasets(root: Store, experiment: Experiment) -> dict[str, DatasetInfo | None]:
-    """Returns all data sets of an experiment by name, None for those that are not packed yet."""
-    return {name: find_dataset(root, name, spec) for name, spec in experiment.data.items()}
+    """Returns the data sets that stages use by name, None for those that are not packed yet."""
+    return {name: find_dataset(root, name, spec) for name, spec in used(experiment).items()}
+
+
+def used(experiment: Experiment) -> dict[str, DataSpec]:
+    """Returns the data sets that some stage names; a file that extends another may leave some of its parent's unused."""
+    names = {stage.data for stage in experiment.stages}
+    return {name: spec for name, spec in experiment.data.items() if name in names}
 
 
 def prepare_datasets(root: Store, experiment: Experiment, watch: Watch, kinds: Collection[str] = DATA_KINDS) -> dict[str, DatasetInfo]:
@@ -64,7 +70,7 @@ def prepare_datasets(root: Store, experiment: Experiment, watch: Watch, kinds: C
         StoreError: The root cannot be written.
     """
     found = {}
-    for name, spec in experiment.data.items():
+    for name, spec in used(experiment).items():
         if spec.kind not in kinds:
             continue
         info = find_dataset(root, name, spec)

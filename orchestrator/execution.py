@@ -100,6 +100,7 @@ class Execution:
         with ExitStack() as stack:
             if not self.is_complete():
                 self._start(stack)
+            self.ledger.write_experiment(self.experiment.name, self._record())
             runner = StageRunner(self)
             for stage in self.experiment.stages:
                 failures += self._run_stage(runner, stage, after_failures=bool(failures))
@@ -115,8 +116,7 @@ class Execution:
 
     def _stage_is_complete(self, stage: AnyStage) -> bool:
         expansion = expand_stage(self.experiment, stage, self.knowledge())
-        recorded = self.ledger.stage(self.experiment.name, stage.name) is not None
-        return recorded and not isinstance(expansion, Deferred) and all(self.is_finished(request) for request in expansion)
+        return not isinstance(expansion, Deferred) and all(self.is_finished(request) for request in expansion)
 
     def _start(self, stack: ExitStack) -> None:
         """Refuses what cannot work, connects to the cluster, checks the plan against what it really has, and packs what is missing."""
@@ -129,7 +129,6 @@ class Execution:
         self.plan().check()
         prepare_datasets(self.store, self.experiment, self.watch)
         self.plan().check()  # again: now every name in the file can be compared with the data
-        self.ledger.write_experiment(self.experiment.name, self._record())
 
     def _refuse_early(self) -> None:
         """Finds what is wrong with the input before a cluster of our own is started for it; photographs are packed without Ray."""

@@ -1,6 +1,6 @@
 """Experiment documents as plain mappings and lists: merging one into another, and dotted paths.
 
-Mappings merge, lists replace, and lists of named mappings (the stages) merge by name.
+Mappings merge, lists replace, and lists of named mappings (the stages) merge by name; `{name: x, remove: true}` drops one.
 """
 
 from collections.abc import Mapping
@@ -42,6 +42,9 @@ def _merge_named(base: list[Document], changes: list[Document]) -> list[Document
     merged = {item["name"]: item for item in base}
     for item in changes:
         before = merged.get(item["name"], {})
+        if before and item.get("remove") is True:
+            del merged[item["name"]]
+            continue
         same_kind = item.get("kind", before.get("kind")) == before.get("kind")
         merged[item["name"]] = merge(before, item) if same_kind else item
     return list(merged.values())

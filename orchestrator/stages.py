@@ -46,9 +46,13 @@ class StageRunner:
             self._watch.stage_ended(stage.name, time.monotonic() - started)
             requests = tuple(self._known(stage))
             self._record(stage, requests, time.monotonic() - started)
-        elif self._ledger.stage(self._experiment.name, stage.name) is None:
+        elif self._recorded_runs(stage) != [request.spec.id for request in requests]:
             self._record(stage, requests, 0.0)
         return [sentence for request in requests if (sentence := self._failure(request))]
+
+    def _recorded_runs(self, stage: AnyStage) -> list[str]:
+        record = self._ledger.stage(self._experiment.name, stage.name) or {}
+        return [entry["run"] for entry in record.get("runs", [])]
 
     def _expand(self, stage: AnyStage) -> Expansion:
         expansion = expand_stage(self._experiment, stage, self._execution.knowledge())

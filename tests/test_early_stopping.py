@@ -20,7 +20,7 @@ from orchestrator.spec import AshaSpec
 from orchestrator.watching import Watch
 
 METRIC = "novel_depth_rmse"
-GOOD, HOPELESS = (8e-3, 5e-3), (1e-9, 2e-9, 3e-9, 4e-9)
+GOOD, HOPELESS = (1e-3, 2e-3), (1e-9, 2e-9, 3e-9, 4e-9)
 RUNGS = (6, 18)
 SWEEP: dict[str, Any] = {
     "name": "stopping",
@@ -29,8 +29,17 @@ SWEEP: dict[str, Any] = {
         "generator": {"resolution": 16, "width": 8, "multipliers": [1, 2], "position_channels": 4, "features": 8, "attention": False},
         "renderer": {"layout": "perspective", "decoder_width": 8, "coarse_samples": 6, "fine_samples": 6},
     },
-    "objective": {"clip": {"weight": 0}, "perceptual": {"weight": 0}},
-    "training": {"steps": 24, "batch_size": 4, "rays_per_image": 64, "log_every": 4, "checkpoint_every": 12},
+    "objective": {"clip": {"weight": 0}, "perceptual": {"weight": 0}, "pooled_rgb": {"form": "l1", "weight": 1.0}, "opacity": 0.1},
+    "training": {
+        "steps": 24,
+        "batch_size": 4,
+        "rays_per_image": 64,
+        "novel_probability": 0.2,
+        "depth_importance": 0.0,
+        "depth_regularization": False,
+        "log_every": 4,
+        "checkpoint_every": 12,
+    },
     "evaluation": {"images": 8, "orbit_frames": 2},
     "stages": [
         {
@@ -45,7 +54,7 @@ SWEEP: dict[str, Any] = {
 OPTUNA = (
     "name=guesses",
     "training.steps=12",
-    "stages.rates.axes={training.learning_rate: {log_uniform: [1e-9, 1e-2]}}",
+    "stages.rates.axes={training.learning_rate: {log_uniform: [1e-9, 5e-3]}}",
     f"stages.rates.search={{algorithm: optuna, trials: 6, batch: 2, metric: {METRIC}, asha: {{grace_steps: 4, reduction_factor: 2}}}}",
 )
 
@@ -240,8 +249,21 @@ def test_a_stop_is_final_for_its_workers_and_not_for_other_requests(alone, sweep
 
 
 @pytest.mark.ray
-def test_optuna_proposes_the_same_after_losing_its_last_batch(ray_session, tmp_path) -> None:
-    experiment = check_document({**apply_settings(SWEEP, OPTUNA), "root": str(tmp_path)}, "guesses.yaml")
+def test_a_distributed_run_is_stopped_too(sweep) -> None:
+    root, watch = sweep[0].store.uri, Counting()
+    settings = ("name=pairs", "resources.workers=2", "seed=1", f"stages.rates.axes={{training.learning_rate: [{GOOD[0]}, {HOPELESS[0]}]}}")
+    execution = Execution(check_document({**apply_settings(SWEEP, settings), "root": root}, "pairs.yaml"), watch)
+    execution.run()
+    good, hopeless = requests_of(execution)
+    assert (watch.ended[good.label], watch.ended[hopeless.label]) == ("finished", "stopped")
+    status = execution.ledger.status(hopeless.spec.id)
+    assert (status.state, status.step) == ("stopped", RUNGS[0])
+    assert METRIC in execution.outcome(hopeless).metrics
+
+
+@pytest.mark.ray
+def test_optuna_proposes_the_same_after_losing_its_last_batch(sweep) -> None:
+    experiment = check_document({**apply_settings(SWEEP, OPTUNA), "root": sweep[0].store.uri}, "guesses.yaml")
     first, second = Counting(), Counting()
     execution = Execution(experiment, first)
     execution.run()

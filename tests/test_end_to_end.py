@@ -6,6 +6,7 @@ import pytest
 from tiny_study import RECIPES, SPECIES, SWEEP, execution, records, summary, without_times
 
 pytestmark = pytest.mark.ray
+RAY_DATAS_OWN = {"_StatsActor", "_AutoscalingCoordinatorActor"}  # live as long as the cluster
 
 
 @pytest.fixture
@@ -49,19 +50,19 @@ def test_the_page_is_there(tiny_ledger):
     assert b"smooth_l1" in page
 
 
-def test_nothing_is_left_in_the_cluster(tiny_ledger, ray_session):
+def test_nothing_is_left_in_the_cluster(tiny_ledger, ray_session, ray_head):
     deadline = time.monotonic() + 30
-    while (left := _left(ray_session)) and time.monotonic() < deadline:
+    while (left := _left(ray_session, ray_head.dashboard)) and time.monotonic() < deadline:
         time.sleep(0.5)
     assert left == []
 
 
-def _left(ray):
+def _left(ray, dashboard):
     from ray.util.state import list_actors
 
-    actors = [actor.class_name for actor in list_actors(filters=[("state", "=", "ALIVE")]) if "StatsActor" not in actor.class_name]
+    actors = {actor.class_name for actor in list_actors(address=dashboard, filters=[("state", "=", "ALIVE")])}
     groups = [group for group in ray.util.placement_group_table().values() if group["state"] != "REMOVED"]
-    return [*actors, *groups]
+    return [*(actors - RAY_DATAS_OWN), *groups]
 
 
 def test_again_computes_nothing_and_says_the_same(tiny_ledger, tmp_path, without_cluster):

@@ -21,7 +21,9 @@ def job(ray_head, object_store_server, tmp_path_factory):
     file, root = write_study(tmp_path_factory.mktemp("job")), f"{object_store_server.uri}/job"
     command = [sys.executable, "-m", "orchestrator", "run", str(file), "--root", root, "--yes"]
     submit = [RAY, "job", "submit", f"--address={ray_head.dashboard}", f"--submission-id={ID}", "--", *command]
-    done = subprocess.run(submit, capture_output=True, text=True, timeout=400, env={**os.environ, **object_store_server.environment})
+    done = subprocess.run(
+        submit, check=False, capture_output=True, text=True, timeout=400, env={**os.environ, **object_store_server.environment}
+    )
     return done, root
 
 
@@ -38,4 +40,3 @@ def test_object_storage_has_the_numbers_of_the_folder(job, s3, tiny_ledger):
     _, root = job
     stored = Ledger(open_store(root))
     assert without_times(summary(stored)) == without_times(summary(tiny_ledger))
-    assert stored.store.list("scratch") == []

@@ -134,3 +134,10 @@ def test_set_reaches_axes_whose_keys_have_dots() -> None:
 def test_a_wrong_set_is_one_sentence(parent: Path, setting: str, says: str) -> None:
     with pytest.raises(ExperimentError, match=says):
         load_experiment(parent, [setting])
+
+
+def test_a_child_drops_a_stage_of_its_parent_by_name():
+    parent = {"stages": [{"name": "a", "kind": "train"}, {"name": "b", "kind": "sweep"}]}
+    assert merge(parent, {"stages": [{"name": "b", "remove": True}]}) == {"stages": [{"name": "a", "kind": "train"}]}
+    unknown = {"name": "c", "remove": True}  # stays, and is refused as an unknown key later
+    assert merge(parent, {"stages": [unknown]})["stages"][-1] == unknown

@@ -1,6 +1,7 @@
 """Optimises a model step by step. Who feeds the batches, and where checkpoints go, is the caller's business."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,16 @@ def freeze(model: G3DR, config: TrainingConfig) -> None:
     frozen = set(model.encoder_parameters()) if config.freeze == "encoder" else set()
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name not in frozen)
+
+
+def _groups(model: G3DR, config: TrainingConfig) -> list[dict[str, Any]]:
+    """Splits what is trained into network and plane decoder, each with the factor of its learning rate."""
+    decoder = {name for name, _ in model.named_parameters() if name.startswith("decoder.")}
+    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    return [
+        {"params": [parameter for name, parameter in trained.items() if name not in decoder], "factor": 1.0},
+        {"params": [parameter for name, parameter in trained.items() if name in decoder], "factor": config.decoder_rate},
+    ]
 
 
 class Trainer:
@@ -55,9 +66,8 @@ class Trainer:
         self.model, self.config, self.step = model, config, 0
         self._seed, self._device, self._rank, self._world_size = seed, device, rank, world_size
         freeze(model, config)
-        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self._names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
-        self._optimizer = torch.optim.Adam(trained, lr=config.learning_rate, betas=config.betas, fused=True)
+        self._optimizer = torch.optim.Adam(_groups(model, config), lr=config.learning_rate, betas=config.betas, fused=True)
         self._losses = wrap(TrainingStep(model, objective, config))
 
     def run_step(self, batch: Batch) -> dict[str, Tensor]:
@@ -76,7 +86,7 @@ class Trainer:
 
     def _set_rates(self) -> None:
         for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, self.step)
+            group["lr"] = group["factor"] * learning_rate(self.config, self.step)
             group["betas"] = (beta1(self.config, self.step), self.config.betas[1])
 
     def checkpoint(self) -> Checkpoint:

@@ -22,6 +22,7 @@ from orchestrator.ledger import Ledger, RunStatus
 from orchestrator.runs import RunRequest
 from orchestrator.search import direction
 from orchestrator.spec import SweepStage
+from orchestrator.store import Store
 from orchestrator.watching import Watch
 
 MAX_CRASHES = 3
@@ -115,7 +116,7 @@ def compute(work: Work, *, ledger: Ledger, resources: Resources, concurrency: in
         watch: Gets the news.
     """
     os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")  # only rungs and ends report what a search compares
-    with _scratch(ledger.store.uri) as scratch:
+    with _scratch(ledger.store) as scratch:
         common = {"root": ledger.store.uri, "scratch": scratch}
         known = {} if work.searcher else {"request": tune.grid_search([json.dumps(request.to_json()) for request in work.requests])}
         tuner = tune.Tuner(
@@ -141,10 +142,14 @@ def compute(work: Work, *, ledger: Ledger, resources: Resources, concurrency: in
 
 
 @contextmanager
-def _scratch(root: str) -> Iterator[str]:
+def _scratch(store: Store) -> Iterator[str]:
     """Yields where Tune and Train may keep what nobody reads back: beside the ledger where several machines need it."""
-    if "://" in root:
-        yield f"{root}/scratch/{uuid.uuid4().hex[:12]}"
+    if "://" in store.uri:
+        path = f"scratch/{uuid.uuid4().hex[:12]}"
+        try:
+            yield f"{store.uri}/{path}"
+        finally:
+            store.delete(path)
         return
     folder = tempfile.mkdtemp(prefix="g3dr-tune-")
     try:
