@@ -74,6 +74,7 @@ class RendererConfig:
         fine_samples: Samples per ray drawn from the coarse weights; 0 turns the fine pass off.
         importance_window: Half width of the depth window of depth-importance sampling, world units.
         white_background: Composite onto white instead of black.
+        initial_density: Raw density of a new model where nothing is known; 0 as published is a light fog, -3 is nearly empty.
     """
 
     layout: PlaneLayout = "published"
@@ -82,6 +83,7 @@ class RendererConfig:
     fine_samples: int = 32
     importance_window: float = 0.05
     white_background: bool = False
+    initial_density: float = 0.0
 
     def __post_init__(self) -> None:
         _require(self.decoder_width > 0, "model.renderer.decoder_width", self.decoder_width, "1 or more")

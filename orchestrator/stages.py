@@ -122,6 +122,9 @@ class StageRunner:
     def _best(self, stage: AnyStage, metric: str | None) -> str | None:
         if metric is None:
             return None
+        outcomes = [self._execution.outcome(request) for request in self._known(stage)]
+        if any(outcome is None for outcome in outcomes):
+            return None  # a process died for good; the stage has no best until it is run again
         try:
             return best_request(self._experiment, stage.name, self._execution.knowledge()).spec.id
         except ExperimentError:
