@@ -70,7 +70,7 @@ class G3DR(TriplaneUNet):
         generator = torch.Generator().manual_seed(seed) if isinstance(seed, int) else seed
         for module in self.modules():
             _initialize_module(module, generator)
-        self.decoder.net[-1].bias[0] = self.config.renderer.initial_density
+        self.decoder.last.bias[0] = self.config.renderer.initial_density
         if self.generator_config.position_channels:
             config = self.generator_config
             self.pos_embed.copy_(initial_position_map(config.position_channels, config.resolution, config.position_init))

@@ -36,7 +36,7 @@ class RunStatus:
 
     Attributes:
         state: `finished` and `stopped` (by an early-stopping rule) are final; a `failed` run is tried again when asked for again.
-        step: Steps that its newest checkpoint holds.
+        step: Steps that its newest checkpoint holds; of a stopped run, the rung at which it ended.
         seconds: Time spent in training steps, over all attempts that reached a checkpoint.
         seconds_per_step: Median over the logged windows.
         error: One sentence, if it failed.
@@ -77,11 +77,6 @@ class Ledger:
     def set_status(self, run: str, status: RunStatus) -> None:
         """Replaces the recorded status."""
         self.store.write_bytes(f"runs/{run}/status.json", _to_json(asdict(status)))
-
-    def is_trained(self, run: str) -> bool:
-        """Tells whether the run's training is over: finished, or stopped early on purpose."""
-        status = self.status(run)
-        return status is not None and status.state in ("finished", "stopped")
 
     # checkpoints
 

@@ -73,6 +73,8 @@ def head_node(folder: Path, environment: dict[str, str]) -> Iterator[HeadNode]:
         "object-store-memory": 200 * 2**20,
     }
     words = [f"--{name}={value}" for name, value in options.items()]
+    # Train's cleaner of placement groups looks for "the" Ray of the machine otherwise, and dies where there are two.
+    environment = {**environment, "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{dashboard}"}
     with (folder.parent / "head.log").open("w") as log:
         process = subprocess.Popen(
             [RAY, "start", "--head", "--block", "--include-dashboard=true", *words], env=environment, stdout=log, stderr=log

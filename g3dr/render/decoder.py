@@ -45,6 +45,11 @@ class PlaneDecoder(nn.Module):
         self.net = nn.Sequential(ScaledLinear(features, width), nn.Softplus(), ScaledLinear(width, OUTPUTS))
 
     @property
+    def last(self) -> ScaledLinear:
+        """The second layer: raw density first, then colour."""
+        return cast(ScaledLinear, self.net[2])
+
+    @property
     def first(self) -> ScaledLinear:
         """The layer that can be folded into a node table."""
         return cast(ScaledLinear, self.net[0])
