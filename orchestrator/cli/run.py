@@ -44,7 +44,7 @@ def run(
         except RunFailedError as error:
             print(f"error: {error}", file=sys.stderr)
             raise typer.Exit(1) from None
-    _say_where(out, index)
+    _say_where(out, f"{execution.store.uri}/{index}")
 
 
 def _say_where(out: Console, index: str) -> None:
