@@ -30,9 +30,9 @@ def job(ray_head, object_store_server, tmp_path_factory):
 def test_a_job_runs_the_study(job, ray_head):
     from ray.job_submission import JobSubmissionClient
 
-    done, _ = job
+    done, root = job
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "report: reports/tiny/index.html" in done.stdout
+    assert f"report: {root}/reports/tiny/index.html" in done.stdout
     assert JobSubmissionClient(ray_head.dashboard).get_job_status(ID) == "SUCCEEDED"
 
 
