@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from g3dr.errors import DataError
@@ -287,7 +288,8 @@ def test_novel_truth_travels(store):
     assert truth.rgb.shape == (2, 3, 16, 16)
     assert truth.covisible.shape == (2, 1, 16, 16)
     assert -1 <= truth.rgb.min() < truth.rgb.max() <= 1
-    assert rows.novel_truth(0).yaw.tolist() != truth.yaw.tolist()
+    assert truth.yaw[0] != truth.yaw[1]
+    assert not torch.equal(rows.novel_truth(0).rgb, truth.rgb)
     assert load_rows(selection(store, "train"), 16).novel_truth(0) is None
     assert verify(store) == []
 

@@ -74,7 +74,7 @@ def view_rig(config: ProceduralConfig) -> list[tuple[float, float]]:
     They lie on the border of +-view_yaw and +-view_pitch, evenly by angle from the first corner on, so that four are the
     corners. Views near the input say little: showing the input image unchanged is nearly right there.
     """
-    turns = 2 * np.pi * (np.arange(config.views) + 0.5) / max(1, config.views)
+    turns = np.pi / 4 + 2 * np.pi * np.arange(config.views) / max(1, config.views)
     across, up = np.cos(turns), np.sin(turns)
     reach = np.maximum(np.abs(across), np.abs(up))
     return [
