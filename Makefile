@@ -31,7 +31,7 @@ test: setup ## the whole test suite
 
 check: setup ## formatting, lint, types, import rules
 	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/g3dr schema --check

@@ -1,7 +1,7 @@
 """What an experiment file may say about its data, and the base of all its mappings."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
@@ -23,10 +23,6 @@ class Strict(BaseModel):
         names = [field.alias or name for name, field in cls.model_fields.items()]
         checked: Self = translated(cls, value, handler, names, info.context)
         return checked
-
-
-DATA_KINDS = ("procedural", "folder", "dataset")
-"""Where data may come from."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +69,6 @@ class DataSpec(Strict):
         if len(given) != 1:
             raise problem(given or None, f"exactly one of {', '.join(type(self).model_fields)}")
         return self
-
-    @property
-    def kind(self) -> Literal["procedural", "folder", "dataset"]:
-        """Which of the three it is."""
-        if self.procedural is not None:
-            return "procedural"
-        return "folder" if self.folder is not None else "dataset"
 
     @property
     def has_novel_views(self) -> bool | None:

@@ -1,9 +1,8 @@
 """The data sets of an experiment: where each lies below the root, whether it is packed, and packing what is missing."""
 
-from collections.abc import Collection
 from dataclasses import asdict
 
-from orchestrator.data_spec import DATA_KINDS, DataSpec
+from orchestrator.data_spec import DataSpec
 from orchestrator.knowledge import DatasetInfo
 from orchestrator.shards import FolderSource, Manifest, ProceduralSource, Source, pack, read_manifest
 from orchestrator.shards.packing import source_fingerprint
@@ -56,14 +55,13 @@ def used(experiment: Experiment) -> dict[str, DataSpec]:
     return {name: spec for name, spec in experiment.data.items() if name in names}
 
 
-def prepare_datasets(root: Store, experiment: Experiment, watch: Watch, kinds: Collection[str] = DATA_KINDS) -> dict[str, DatasetInfo]:
+def prepare_datasets(root: Store, experiment: Experiment, watch: Watch) -> dict[str, DatasetInfo]:
     """Packs what is missing; a folder with a file that cannot be used is refused, not packed without it.
 
     Args:
         root: The root of the ledger.
         experiment: Names the data sets.
         watch: Gets the progress.
-        kinds: Only data sets of these kinds.
 
     Raises:
         DataError: A data set has nothing usable, or something unusable.
@@ -71,8 +69,6 @@ def prepare_datasets(root: Store, experiment: Experiment, watch: Watch, kinds: C
     """
     found = {}
     for name, spec in used(experiment).items():
-        if spec.kind not in kinds:
-            continue
         info = find_dataset(root, name, spec)
         found[name] = _pack(root, name, spec, watch) if info is None else info
     return found

@@ -131,10 +131,10 @@ class Execution:
         self.plan().check()  # again: now every name in the file can be compared with the data
 
     def _refuse_early(self) -> None:
-        """Finds what is wrong with the input before a cluster of our own is started for it; photographs are packed without Ray."""
+        """Finds what is wrong with the input before a cluster of our own is started for it; threads pack before its processes are up."""
         self.plan().check()
         check_outside(self.experiment, self.store)
-        prepare_datasets(self.store, self.experiment, self.watch, ("folder", "dataset"))
+        prepare_datasets(self.store, self.experiment, self.watch)
 
     def _record(self) -> dict[str, Any]:
         infos = {name: info for name, info in self.datasets.items() if info is not None}

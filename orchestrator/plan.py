@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from g3dr.procedural import species_name
-
 from g3dr.errors import G3drError
+from g3dr.procedural import species_name
 from orchestrator.capacity import Capacity, Executor, Resources, concurrency, infeasible
 from orchestrator.expand import best_request, expand_stage, stage_resources, sweep_request
 from orchestrator.knowledge import DatasetInfo, Deferred, Expansion, Knowledge, Outcome
