@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from g3dr.backbones import load_extractor
+from g3dr.backbones import FeatureExtractor, load_extractor
 from g3dr.cameras import orbit_poses
 from g3dr.errors import CheckpointError
 from g3dr.metrics import FeatureStatistics, Mean, depth_l2_normalized, depth_rmse, distribution_report, flatness, halved, psnr, ssim
@@ -76,8 +76,8 @@ def evaluate_run(request: RunRequest, ledger: Ledger, device: torch.device) -> d
     model = _trained_model(request, ledger).to(device).eval()
     rows = load_rows(selection, model.config.generator.resolution)
     measured = list(measure_objects(model, rows, spec, device))
-    metrics = {**averages(measured), **_distribution(measured, selection, spec, str(device))}
-    extractor = load_extractor(spec.extractor, str(device))  # type: ignore[arg-type]  # checked in the settings
+    extractor = _extractor(spec.extractor, str(device))
+    metrics = {**averages(measured), **_distribution(measured, selection, spec, extractor, str(device))}
     record = {
         "id": spec.id,
         "run": request.spec.id,
@@ -204,16 +204,17 @@ def _columns(measured: Sequence[Measured]) -> dict[str, list[Any]]:
     return {"key": [item.key for item in measured], "species": [item.species for item in measured], **columns}
 
 
-def _distribution(measured: Sequence[Measured], selection: Selection, spec: EvaluationSpec, device: str) -> Mapping[str, float]:
+def _distribution(
+    measured: Sequence[Measured], selection: Selection, spec: EvaluationSpec, extractor: FeatureExtractor, device: str
+) -> Mapping[str, float]:
     """Compares one novel view per object with real pictures of other objects; nothing where there are too few."""
     if len(measured) < SMALLEST_DISTRIBUTION:
         return {}
-    keys = tuple(item.key for item in measured)
-    extractor = load_extractor(spec.extractor, device)  # type: ignore[arg-type]  # checked in the settings
-    inputs = FeatureStatistics.of(extractor.extract(torch.stack([item.image for item in measured]).to(device)), keys)
-    made = FeatureStatistics.of(extractor.extract(torch.stack([item.view for item in measured]).to(device)), keys)
-    generator = torch.Generator().manual_seed(spec.seed)
-    reference = _reference(selection, spec, len(measured), measured[0].image.shape[-1], device)
+    resolution, generator = measured[0].image.shape[-1], torch.Generator().manual_seed(spec.seed)
+    inputs = _real_features(selection, spec.images, spec.extractor, resolution, device)
+    made = FeatureStatistics.of(extractor.extract(torch.stack([item.view for item in measured]).to(device)), inputs.sources)
+    others = _others(selection)
+    reference = _real_features(others, len(measured), spec.extractor, resolution, device) if others else None
     if reference is not None and len(reference.unique_sources()) >= SMALLEST_DISTRIBUTION:
         report = distribution_report(reference, inputs, made, generator)
     elif len(measured) >= 2 * SMALLEST_DISTRIBUTION:
@@ -224,15 +225,22 @@ def _distribution(measured: Sequence[Measured], selection: Selection, spec: Eval
     return {**{name: getattr(report, name) for name in names}, "distribution_images": report.sources}
 
 
-@lru_cache(maxsize=16)
-def _reference(selection: Selection, spec: EvaluationSpec, count: int, resolution: int, device: str) -> FeatureStatistics | None:
-    """Features of real pictures of other objects of the same species, from the training split; kept for the next run."""
-    others = Selection(selection.dataset, selection.version, "train", selection.species)
+def _others(selection: Selection) -> Selection | None:
+    """Returns the training split of the same species; None where it lacks one, or is itself what is measured."""
     known = set(selection.manifest().species("train"))
     if selection.split == "train" or not known or not known.issuperset(selection.species or ()):
         return None
-    rows = load_rows(others, resolution, views=False)
-    chosen = spread(rows.species, count)
-    batch = rows.batch(chosen)
-    extractor = load_extractor(spec.extractor, device)  # type: ignore[arg-type]  # checked in the settings
-    return FeatureStatistics.of(extractor.extract(batch.images.to(device)), list(batch.keys))
+    return Selection(selection.dataset, selection.version, "train", selection.species)
+
+
+@lru_cache(maxsize=16)
+def _real_features(selection: Selection, images: int, extractor: str, resolution: int, device: str) -> FeatureStatistics:
+    """Returns the features of the real pictures that `spread` chooses; kept for the next run of this process."""
+    rows = load_rows(selection, resolution, views=False)
+    batch = rows.batch(spread(rows.species, images))
+    extraction = _extractor(extractor, device).extract(batch.images.to(device))
+    return FeatureStatistics.of(extraction, list(batch.keys))
+
+
+def _extractor(name: str, device: str) -> FeatureExtractor:
+    return load_extractor(name, device)  # type: ignore[arg-type]  # checked in the settings

@@ -66,7 +66,7 @@ class StageRunner:
 
     def _compute(self, stage: AnyStage, expansion: Expansion, pending: list[RunRequest]) -> None:
         """Computes the runs that are known, then those that a search proposes one after the other."""
-        from orchestrator.executors import Work, compute, early_stopping  # noqa: PLC0415  (brings ray.tune and torch)
+        from orchestrator.executors.tuning import Work, compute, early_stopping  # noqa: PLC0415  (brings ray.tune)
 
         scheduler = early_stopping(stage) if isinstance(stage, SweepStage) else None
         works = [Work(requests=pending, scheduler=scheduler)] if pending else []

@@ -7,13 +7,9 @@ Train restarts a worker group after a crash or a preemption, it continues from t
 import json
 from typing import Any
 
-import ray.train
 from ray import tune
-from ray.train.torch import TorchTrainer, get_device, prepare_model
-from ray.tune.integration.ray_train import TuneReportCallback
 
 from orchestrator.runs import RunRequest
-from orchestrator.worker import Placement, compute_run
 
 WORKER_START_TIMEOUT_SECONDS = 300
 MAX_FAILURES = 3
@@ -22,6 +18,12 @@ MAX_CONTROLLER_FAILURES = 2
 
 def drive(config: dict[str, Any]) -> None:
     """Runs in the Tune trial: trains one run with several workers and passes their reports on."""
+    import ray.train  # noqa: PLC0415  (brings torch, which the process that starts the trial does not need)
+    from ray.train.torch import TorchTrainer  # noqa: PLC0415
+    from ray.tune.integration.ray_train import TuneReportCallback  # noqa: PLC0415
+
+    from orchestrator.executors.train_worker import train_worker  # noqa: PLC0415
+
     request = RunRequest.from_json(json.loads(config["request"]))
     resources = {"CPU": request.cpus_per_worker}
     if request.gpus_per_worker:
@@ -40,19 +42,3 @@ def drive(config: dict[str, Any]) -> None:
         ),
     )
     trainer.fit()
-
-
-def train_worker(config: dict[str, Any]) -> None:
-    """Runs in each worker: its share of every batch."""
-    request = RunRequest.from_json(json.loads(config["request"]))
-    context = ray.train.get_context()
-    placement = Placement(
-        rank=context.get_world_rank(),
-        world_size=context.get_world_size(),
-        cpus=request.cpus_per_worker,
-        gpus=request.gpus_per_worker,
-        device=str(get_device()),
-        wrap=prepare_model,
-    )
-    for progress in compute_run(request, config["root"], placement):
-        ray.train.report(progress.to_report())

@@ -2,21 +2,25 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
 from orchestrator.runs import RunRequest
-from orchestrator.worker import Placement, Progress, compute_run
+
+if TYPE_CHECKING:
+    from orchestrator.worker import Progress
 
 
 class InlineRun(tune.Trainable):  # type: ignore[misc]  # ray has no types
     """A Tune trainable whose every step is one report of the run; the ledger keeps the state, Tune none."""
 
-    _progress: Iterator[Progress]
+    _progress: "Iterator[Progress]"
 
     def setup(self, config: dict[str, Any]) -> None:
         """Starts the run that `config` holds."""
+        from orchestrator.worker import Placement, compute_run  # noqa: PLC0415  (brings torch, which the driver does not need)
+
         request = RunRequest.from_json(json.loads(config["request"]))
         self._progress = compute_run(request, config["root"], Placement(gpus=request.gpus_per_worker, cpus=request.cpus_per_worker))
 

@@ -10,6 +10,7 @@ from g3dr.errors import DataError
 from g3dr.examples import RgbdExample
 from g3dr.pictures import decode_depth, decode_image
 from orchestrator.shards.cropping import crop_and_encode
+from orchestrator.shards.folder_config import FolderConfig
 
 _PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 _SPLIT_FOLDERS = {"train": "train", "test": "test", "val": "test"}
@@ -26,33 +27,12 @@ class FolderItem:
 
 
 @dataclass(frozen=True)
-class FolderSource:
+class FolderSource(FolderConfig):
     """A folder of pictures, each with a 16-bit depth map beside it.
 
     Three layouts: `<species>/name.jpg`; `train/<species>/name.jpg` with `test/` or `val/` beside it; a flat folder, which is
     one species named after the folder.
-
-    Attributes:
-        path: The folder.
-        depth_suffix: Ending that replaces a picture's own to give its depth map.
-        species: Only these class folders; None for all.
-        held_out: Fraction of every species that becomes the test split, unless folders say it.
-        seed: Decides which are held out.
-        resolution: Side of the square that pictures and depth are cropped (in the middle) and reduced to, pixels; None keeps the files.
     """
-
-    path: str
-    depth_suffix: str = "_depth.png"
-    species: tuple[str, ...] | None = None
-    held_out: float = 0.1
-    seed: int = 0
-    resolution: int | None = None
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.held_out <= 1:
-            raise DataError(f"held out: got {self.held_out}, allowed: a fraction between 0 and 1")
-        if self.resolution is not None and self.resolution < 4:
-            raise DataError(f"resolution: got {self.resolution}, allowed: 4 pixels or more")
 
     def description(self) -> Mapping[str, Any]:
         """See `Source`; files count by name, size and time of change, since reading a million of them would take hours."""
