@@ -2,7 +2,6 @@
 
 import sys
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ from rich.console import Console
 from rich.prompt import Confirm
 
 from orchestrator.cli.consoles import console
+from orchestrator.cli.options import Changes, ExperimentFile, Root
 from orchestrator.cli.plan_table import print_plan
 from orchestrator.cli.watching import LiveWatch, PlainWatch
 from orchestrator.execution import Execution, RunFailedError
@@ -17,11 +17,9 @@ from orchestrator.loading import load_experiment
 
 
 def run(
-    file: Annotated[Path, typer.Argument(help="An experiment file.")],
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Replace a value: training.steps=100, stages.pretrain.workers=1.")
-    ] = None,
-    root: Annotated[str | None, typer.Option(help="Where everything is kept: a folder or s3://bucket/prefix.")] = None,
+    file: ExperimentFile,
+    settings: Changes = None,
+    root: Root = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before starting.")] = False,
 ) -> None:
     """Run an experiment: skip what is finished, continue what was interrupted, start what is missing.

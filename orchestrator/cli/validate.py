@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 
 from g3dr.errors import G3drError
+from orchestrator.cli.options import Changes
 from orchestrator.loading import load_experiment
 from orchestrator.problems import ExperimentError
 
 
 def validate(
     files: Annotated[list[Path], typer.Argument(help="Experiment files.", metavar="FILE...")],
-    settings: Annotated[list[str] | None, typer.Option("--set", help="Replace a value, as in stages.pretrain.training.steps=100.")] = None,
+    settings: Changes = None,
 ) -> None:
     """Check experiment files and list everything that is wrong in them.
 
