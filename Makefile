@@ -3,10 +3,10 @@ PYTHON ?= $(shell for version in 3.12 3.13 3.11; do command -v python$$version >
 BIN := .venv/bin
 EXPERIMENT ?= experiments/quickstart.yaml
 
-.PHONY: help setup quickstart procedural test check fmt bench schema clean
+.PHONY: help setup quickstart procedural test check fmt bench bench-gpu schema clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(BIN)/.ready ## create .venv and install the pinned packages
 
@@ -42,6 +42,9 @@ fmt: setup ## format and fix what can be fixed
 
 bench: setup ## measure, interleaved, against named baselines
 	$(BIN)/python -m benchmarks
+
+bench-gpu: setup ## the same on a CUDA device, with frames and training images a second
+	$(BIN)/python -m benchmarks --device cuda --json build/bench-gpu.json
 
 schema: setup ## write experiments/schema.json for editors
 	$(BIN)/g3dr schema

@@ -32,17 +32,36 @@ def orbit_poses(frames: int, device: torch.device | str = "cpu") -> tuple[Float[
     return FRONTAL_ANGLE + ORBIT_YAW * turn.sin(), FRONTAL_ANGLE + ORBIT_PITCH * turn.cos()
 
 
-def camera_to_world(yaw: Float[Tensor, "view"], pitch: Float[Tensor, "view"], radius: float = RADIUS) -> Float[Tensor, "view 4 4"]:
-    """Returns the poses of cameras that look at the origin.
+def spherical_position(
+    yaw: Float[Tensor, "view"], pitch: Float[Tensor, "view"], radius: float | Float[Tensor, "view"]
+) -> Float[Tensor, "view 3"]:
+    """Returns points in the world frame.
+
+    Args:
+        yaw: Angle around the vertical axis, radians.
+        pitch: Angle from straight up, radians.
+        radius: Distance from the origin, world units.
+    """
+    around = torch.stack([-pitch.sin() * yaw.sin(), pitch.cos(), pitch.sin() * yaw.cos()])
+    return (radius * around).t()
+
+
+def camera_to_world(
+    yaw: Float[Tensor, "view"],
+    pitch: Float[Tensor, "view"],
+    radius: float | Float[Tensor, "view"] = RADIUS,
+    target: Float[Tensor, "view 3"] | None = None,
+) -> Float[Tensor, "view 4 4"]:
+    """Returns the poses of cameras that look at the origin, or at `target`.
 
     Args:
         yaw: Angle around the vertical axis, radians.
         pitch: Angle from straight up, radians; strictly between 0 and pi.
         radius: Distance from the origin, world units.
+        target: Points in the world frame to look at, none straight above or below its camera.
     """
-    height = pitch.cos()
-    origins = radius * torch.stack([-pitch.sin() * yaw.sin(), height, pitch.sin() * yaw.cos()], dim=-1)
-    backward = torch.nn.functional.normalize(origins, dim=-1)
+    origins = spherical_position(yaw, pitch, radius)
+    backward = torch.nn.functional.normalize(origins if target is None else origins - target, dim=-1)
     up = torch.tensor([0.0, 1.0, 0.0], device=yaw.device).expand_as(backward)
     right = torch.nn.functional.normalize(torch.linalg.cross(up, backward), dim=-1)
     rotation = torch.stack([right, torch.linalg.cross(backward, right), backward], dim=-1)

@@ -15,8 +15,11 @@ PositionInit = Literal["ones", "coordinates"]
 Freeze = Literal["none", "encoder"]
 Precision = Literal["float32", "bfloat16"]
 LearningRateSchedule = Literal["one_cycle", "constant"]
+DeviceChoice = Literal["auto", "cpu", "cuda", "mps"]
 SemanticBackbone = Literal["clip_vit_b16", "efficientnet_lite0"]
 PerceptualBackbone = Literal["lpips_vgg16", "efficientnet_lite0"]
+EmbeddingSource = Literal["none", "image", "text", "class"]
+StageSource = Literal["none", "lpips_vgg16", "efficientnet_lite0"]
 
 
 def _require(condition: object, path: str, got: object, allowed: str) -> None:
@@ -74,6 +77,7 @@ class RendererConfig:
         fine_samples: Samples per ray drawn from the coarse weights; 0 turns the fine pass off.
         importance_window: Half width of the depth window of depth-importance sampling, world units.
         white_background: Composite onto white instead of black.
+        ray_range: Distances from the camera between which rays are sampled, world units; null for the part of a ray in the box.
         initial_density: Raw density of a new model where nothing is known; 0 as published is a light fog, -3 is nearly empty.
     """
 
@@ -83,6 +87,7 @@ class RendererConfig:
     fine_samples: int = 32
     importance_window: float = 0.05
     white_background: bool = False
+    ray_range: tuple[float, float] | None = None
     initial_density: float = 0.0
 
     def __post_init__(self) -> None:
@@ -90,6 +95,53 @@ class RendererConfig:
         _require(self.coarse_samples >= 2, "model.renderer.coarse_samples", self.coarse_samples, "2 or more")
         _require(self.fine_samples >= 0, "model.renderer.fine_samples", self.fine_samples, "0 or more")
         _require(0 < self.importance_window <= 1, "model.renderer.importance_window", self.importance_window, "more than 0, at most 1")
+        ascending = self.ray_range is None or 0 <= self.ray_range[0] < self.ray_range[1]
+        _require(ascending, "model.renderer.ray_range", self.ray_range, "null, or two ascending distances of at least 0")
+
+
+@dataclass(frozen=True)
+class ConditioningConfig:
+    """What the generator learns of besides picture and depth, and what the planes carry besides colour [R, section 3.1]; off as published.
+
+    Every part starts from zero weights, so that switching it on changes nothing until it is trained.
+
+    Attributes:
+        embedding: What is added to the embedding that scales and shifts every residual block: nothing (`none`), a frozen network's
+            embedding of the input `image`, CLIP's embedding of the species' name (`text`), or a learned vector per species (`class`).
+        embedding_backbone: Network of `image`; `text` needs `clip_vit_b16`, `class` none.
+        prompt: The sentence that `text` embeds; `{}` stands for the species' name.
+        classes: The species that `class` knows; any other counts as unknown and adds nothing.
+        withheld: Share of training images that `text` and `class` take for unknown, so that the model learns to do without.
+        stages: Network whose frozen feature maps are added to the levels of the encoder, the shallowest to the first.
+        semantic_channels: Channels that the decoder emits beside colour, rendered like it; `objective.semantics` trains them.
+    """
+
+    embedding: EmbeddingSource = "none"
+    embedding_backbone: SemanticBackbone = "clip_vit_b16"
+    prompt: str = "a photo of a {}"
+    classes: tuple[str, ...] = ()
+    withheld: float = 0.1
+    stages: StageSource = "none"
+    semantic_channels: int = 0
+
+    @property
+    def uses_names(self) -> bool:
+        """Whether the names of species matter."""
+        return self.embedding in ("text", "class")
+
+    @property
+    def uses_images(self) -> bool:
+        """Whether a frozen network looks at the images."""
+        return self.embedding == "image" or self.stages != "none"
+
+    def __post_init__(self) -> None:
+        section, clip = "model.conditioning", self.embedding_backbone == "clip_vit_b16"
+        listed = len(set(self.classes)) == len(self.classes) and (self.embedding != "class" or len(self.classes) > 0)
+        _require(listed, f"{section}.classes", self.classes, "different names, at least one where embedding is class")
+        _require(clip or self.embedding != "text", f"{section}.embedding_backbone", self.embedding_backbone, "clip_vit_b16 for text")
+        _require(self.prompt.count("{}") == 1, f"{section}.prompt", self.prompt, "a sentence with one {} for the species' name")
+        _require(0 <= self.withheld <= 1, f"{section}.withheld", self.withheld, "between 0 and 1")
+        _require(self.semantic_channels >= 0, f"{section}.semantic_channels", self.semantic_channels, "0 or more")
 
 
 @dataclass(frozen=True)
@@ -98,6 +150,7 @@ class ModelConfig:
 
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
     renderer: RendererConfig = field(default_factory=RendererConfig)
+    conditioning: ConditioningConfig = field(default_factory=ConditioningConfig)
 
 
 @dataclass(frozen=True)
@@ -128,10 +181,16 @@ class ObjectiveConfig:
         tv: Total variation of the depth of novel views (differences of neighbours, compared with zero).
         pooled_rgb: Colours of a novel view and of the input, both average-pooled; stands in for `clip` where its weights are missing.
         pooled_size: Side to which `pooled_rgb` pools, pixels.
+        ray_rgb: Colour at random points of the input view's rays, seen or not, compared with the ray's pixel; gives what lies behind a
+            surface the colour of what is seen, where a picture says nothing.
+        semantics: Rendered semantic channels: in the input view each pixel with a frozen network's features there, in novel views
+            their mean with that of the input; needs `model.conditioning.semantic_channels`.
         opacity: Weight of mean(1 - opacity), which keeps the box filled; ramps up from 0 over the first half of the steps.
+        spread: Weight of the variance of the distances that a ray sees, world units squared, in all views: draws fog together to surfaces.
         semantic_start: Fraction of the steps after which `clip` and `perceptual` count in the input view, at half weight.
         clip_backbone: Network of the `clip` term; anything but CLIP appears under its own name.
         perceptual_backbone: Network of the `perceptual` term, likewise.
+        semantics_backbone: Network of the `semantics` term.
     """
 
     rgb: LossTerm = field(default_factory=lambda: LossTerm("l1", 1.0))
@@ -141,14 +200,19 @@ class ObjectiveConfig:
     tv: LossTerm = field(default_factory=lambda: LossTerm("l2", 0.1))
     pooled_rgb: LossTerm = field(default_factory=lambda: LossTerm("l1", 0.0))
     pooled_size: int = 8
+    ray_rgb: LossTerm = field(default_factory=lambda: LossTerm("l1", 0.0))
+    semantics: LossTerm = field(default_factory=lambda: LossTerm("cosine", 0.0))
     opacity: float = 1.0
+    spread: float = 0.0
     semantic_start: float = 0.5
     clip_backbone: SemanticBackbone = "clip_vit_b16"
     perceptual_backbone: PerceptualBackbone = "lpips_vgg16"
+    semantics_backbone: PerceptualBackbone = "lpips_vgg16"
 
     def __post_init__(self) -> None:
         _require(self.pooled_size > 0, "objective.pooled_size", self.pooled_size, "1 or more")
         _require(self.opacity >= 0, "objective.opacity", self.opacity, "0 or more")
+        _require(self.spread >= 0, "objective.spread", self.spread, "0 or more")
         _require(0 <= self.semantic_start <= 1, "objective.semantic_start", self.semantic_start, "between 0 and 1")
 
 
@@ -175,8 +239,14 @@ class TrainingConfig:
         depth_importance: Probability that the fine samples of the input view are a window around the input depth [R].
         depth_regularization: Scale the gradients of samples far from the input depth [P, section 3.2].
         depth_regularization_start: Fraction of the steps after which `depth_regularization` acts.
-        freeze: `encoder` trains only the decoder half of the U-Net and the plane decoder [R, fine-tuning].
+        freeze: `encoder` trains only the decoder half of the U-Net, the plane decoder and conditioning [R, fine-tuning].
         precision: Autocast of the U-Net; norms stay in float32.
+        accumulation: Parts into which each worker cuts its share of a batch, one after the other, to need less memory; the result
+            is that of the whole batch.
+        activation_checkpointing: Compute the U-Net's blocks again in the backward pass instead of keeping what is inside them: the
+            same result with less memory and more time.
+        feature_memory: What frozen networks see in the training images is kept between steps, if for all of them it takes at most
+            so many MB of each worker's device for each kind of features; 0 keeps nothing.
         log_every: Steps between reported metrics.
         checkpoint_every: Steps between checkpoints; the last step always has one.
     """
@@ -201,18 +271,24 @@ class TrainingConfig:
     depth_regularization_start: float = 0.0
     freeze: Freeze = "none"
     precision: Precision = "float32"
+    accumulation: int = 1
+    activation_checkpointing: bool = False
+    feature_memory: int = 256
     log_every: int = 50
     checkpoint_every: int = 1000
 
     def __post_init__(self) -> None:
-        _require(self.steps >= 0, "training.steps", self.steps, "0 or more")
-        for name in ("batch_size", "log_every", "checkpoint_every"):
+        for name in ("steps", "feature_memory"):
+            _require(getattr(self, name) >= 0, f"training.{name}", getattr(self, name), "0 or more")
+        for name in ("batch_size", "accumulation", "log_every", "checkpoint_every"):
             _require(getattr(self, name) >= 1, f"training.{name}", getattr(self, name), "1 or more")
         for name in ("rays_per_image", "novel_resolution"):
             value = getattr(self, name)
             _require(value is None or value >= 1, f"training.{name}", value, "null, or 1 or more")
         for name in ("warm_up", "novel_probability", "depth_importance", "depth_regularization_start"):
             _require(0 <= getattr(self, name) <= 1, f"training.{name}", getattr(self, name), "between 0 and 1")
+        divides = self.batch_size % self.accumulation == 0
+        _require(divides, "training.accumulation", self.accumulation, f"a divisor of training.batch_size, which is {self.batch_size}")
         _require(self.learning_rate > 0, "training.learning_rate", self.learning_rate, "more than 0")
         _require(self.decoder_rate > 0, "training.decoder_rate", self.decoder_rate, "more than 0")
         _require(self.gradient_clip is None or self.gradient_clip > 0, "training.gradient_clip", self.gradient_clip, "null, or more than 0")

@@ -1,19 +1,26 @@
 """The whole model: U-Net, decoder and renderer, with the parameter names of the published checkpoints."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from g3dr.config import ModelConfig
+from g3dr.conditioning import ConditioningLayers, condition
+from g3dr.conditioning.layers import ZeroConvolution, ZeroLinear
+from g3dr.config import ModelConfig, Precision
+from g3dr.losses.targets import Recall, look_again
+from g3dr.precision import inference_autocast
 from g3dr.render import NodeTable, PlaneDecoder, RaySampling, Renderer
-from g3dr.render.decoder import ScaledLinear
-from g3dr.types import Rays, Rendering
+from g3dr.render.decoder import OUTPUTS, ScaledLinear, SemanticHead
+from g3dr.types import Conditioning, Rays, Rendering
 from g3dr.unet import TriplaneUNet
 from g3dr.unet.position import initial_position_map
 
 ENCODER_PREFIXES = ("pos_embed", "init_conv.", "time_mlp.", "downs.", "mid_")
+SEMANTIC_PREFIX = "decoder.semantics."
+CONDITIONING_PREFIXES = ("conditioning.", SEMANTIC_PREFIX)
 
 
 class G3DR(TriplaneUNet):
@@ -29,18 +36,53 @@ class G3DR(TriplaneUNet):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config.generator)
         self.config = config
-        self.decoder = PlaneDecoder(config.generator.features, config.renderer.decoder_width)
+        self.decoder = PlaneDecoder(config.generator.features, config.renderer.decoder_width, config.conditioning.semantic_channels)
+        self.conditioning = ConditioningLayers(config.conditioning, config.generator)
         self.renderer = Renderer(config.renderer, config.generator.resolution)
         self.initialize(0)
 
-    def encode(self, images: Float[Tensor, "batch 3 height width"], depths: Float[Tensor, "batch 1 height width"]) -> NodeTable:
+    def condition(
+        self, images: Float[Tensor, "batch 3 height width"], names: Sequence[str] | None = None, recall: Recall = look_again
+    ) -> Conditioning:
+        """Returns what frozen networks say about images, and names about species: nothing for a model without conditioning.
+
+        Args:
+            images: RGB in [-1, 1].
+            names: Species of each image; an empty name, or None for all, means unknown.
+            recall: Finds what is known of the images.
+
+        Raises:
+            WeightsMissingError: The weights of a frozen network are nowhere.
+        """
+        return condition(self.config.conditioning, self.config.generator, images, names, recall)
+
+    def encode(
+        self,
+        images: Float[Tensor, "batch 3 height width"],
+        depths: Float[Tensor, "batch 1 height width"],
+        conditioning: Conditioning | None = None,
+        *,
+        precision: Precision | None = None,
+    ) -> NodeTable:
         """Returns the objects of a batch of images, ready for rendering any number of views.
+
+        Fastest under `torch.inference_mode`: what depends on weights alone is then kept from one call to the next.
 
         Args:
             images: RGB in [-1, 1].
             depths: Distance along the ray, world units in [4, 6).
+            conditioning: Of `condition`; None computes it from the images, with species unknown.
+            precision: Of the generator's products; `bfloat16` is float32 on a CPU where that is faster. None leaves it to
+                autocast around the call, which is float32 where there is none.
+
+        Raises:
+            WeightsMissingError: The weights of a frozen network are nowhere.
+            DataError: The conditioning is not of this model's kind.
+            ConfigError: There is no such precision.
         """
-        planes = self.planes(images, depths)
+        conditioning = conditioning or self.condition(images)
+        with inference_autocast(images.device, precision):
+            planes = self.planes(images, depths, self.conditioning(conditioning))
         with torch.autocast(planes.device.type, enabled=False):
             return self.renderer.table(planes, self.decoder)
 
@@ -55,6 +97,16 @@ class G3DR(TriplaneUNet):
         with torch.autocast(table.rows.device.type, enabled=False):
             rendering: Rendering = self.renderer(table, self.decoder, rays, sampling or RaySampling())
         return rendering
+
+    def values_at(self, table: NodeTable, points: Float[Tensor, "batch point 3"]) -> Float[Tensor, "batch point 4"]:
+        """Returns raw density, then colour in [0, 1], at points of encoded objects; callers bound how many at once.
+
+        Args:
+            table: Objects of `batch` images.
+            points: World frame. What counts is softplus(density - 1) per world unit, see `g3dr.render.compositing`.
+        """
+        with torch.autocast(table.rows.device.type, enabled=False):
+            return self.renderer.values_at(table, self.decoder, points)[..., :OUTPUTS]
 
     def encoder_parameters(self) -> list[str]:
         """Returns the names of the parameters that fine-tuning with a frozen encoder keeps [R]."""
@@ -77,8 +129,10 @@ class G3DR(TriplaneUNet):
 
 
 def _initialize_module(module: nn.Module, generator: torch.Generator) -> None:
-    """Uniform in +-1 / sqrt(inputs) for convolutions and linear layers, normal for the decoder's scaled layers."""
-    if isinstance(module, nn.Conv2d | nn.Linear):
+    """Uniform in +-1 / sqrt(inputs) for convolutions and linear layers, normal for the decoder's scaled layers, zeros for conditioning."""
+    if isinstance(module, ZeroLinear | ZeroConvolution | SemanticHead):
+        module.reset_parameters()
+    elif isinstance(module, nn.Conv2d | nn.Linear):
         bound = 1 / math.sqrt(module.weight[0].numel())
         for parameter in module.parameters(recurse=False):
             parameter.copy_(torch.empty(parameter.shape).uniform_(-bound, bound, generator=generator))

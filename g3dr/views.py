@@ -28,7 +28,10 @@ def render_poses(model: G3DR, table: NodeTable, yaw: Float[Tensor, "view"], pitc
     views = camera_rays(camera_to_world(yaw.to(device), pitch.to(device)), resolution)
     rays = Rays(views.origins.reshape(1, -1, 3), views.directions.reshape(1, -1, 3))
     rendering = model.render(table, rays)
-    count = len(yaw)
+    count, semantics = len(yaw), rendering.semantics
     return Rendering(
-        rgb=rendering.rgb.reshape(count, -1, 3), depth=rendering.depth.reshape(count, -1), opacity=rendering.opacity.reshape(count, -1)
+        rgb=rendering.rgb.reshape(count, -1, 3),
+        depth=rendering.depth.reshape(count, -1),
+        opacity=rendering.opacity.reshape(count, -1),
+        semantics=None if semantics is None else semantics.reshape(count, -1, semantics.shape[-1]),
     ).frames(resolution, resolution)

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from g3dr.config import DeviceChoice
+
 Executor = Literal["inline", "distributed"]
 
 DRIVER_CPUS = 0.1
@@ -36,11 +38,13 @@ class Resources:
         workers: Data-parallel workers.
         cpus_per_worker: Logical CPUs of each.
         gpus_per_worker: GPUs of each.
+        device: What they compute on.
     """
 
     workers: int = 1
     cpus_per_worker: float = 1.0
     gpus_per_worker: float = 0.0
+    device: DeviceChoice = "auto"
 
     @property
     def executor(self) -> Executor:

@@ -1,20 +1,27 @@
-"""Checkpoints by the words of an experiment file: a path below the root, a folder, or a URI."""
+"""Checkpoints by name: a path below the root, a folder or a URI; and for people a run, or `EXPERIMENT/STAGE` of the ledger."""
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from g3dr.config import ModelConfig
 from g3dr.errors import CheckpointError
 from g3dr.training.layout import INDEX, MODEL
+from g3dr.training.recorded_config import meaning
 from orchestrator.ledger import Ledger
+from orchestrator.runs import RunSpec
 from orchestrator.settings import overlaid
 from orchestrator.sources import parse_origin
 from orchestrator.spec import Experiment
 from orchestrator.store import Store, open_store
 
 if TYPE_CHECKING:
+    from g3dr.model import G3DR
     from g3dr.training.checkpoint import Checkpoint
+
+_SHOWN_RUNS = 4
 
 
 def locate(name: str, root: Store) -> tuple[Store, str]:
@@ -23,23 +30,129 @@ def locate(name: str, root: Store) -> tuple[Store, str]:
     Raises:
         CheckpointError: There is no checkpoint.
     """
-    places = [(open_store(name), "")] if "://" in name or Path(name).is_absolute() else [(root, f"{name}/"), (open_store(name), "")]
-    for store, prefix in places:
-        if store.exists(f"{prefix}{INDEX}"):
-            return store, prefix.rstrip("/")
+    for store, path in _places(name, root):
+        if store.exists(f"{path}/{INDEX}" if path else INDEX):
+            return store, path
     raise CheckpointError(
         f"{name}: no checkpoint here, neither below {root.uri} nor as a folder or URI (it would hold {INDEX} and {MODEL})"
     )
 
 
+def _places(name: str, root: Store) -> list[tuple[Store, str]]:
+    outside = (open_store(name), "")
+    return [outside] if "://" in name or Path(name).is_absolute() else [(root, name.strip("/")), outside]
+
+
+def find(name: str, root: Store) -> tuple[Store, str]:
+    """Returns the store and the path in it of what a person means by `name`.
+
+    Args:
+        name: A checkpoint's folder, a run's folder (its newest checkpoint is taken), or `EXPERIMENT/STAGE` (its best run, or its only
+            one). Each may be a path below `root`, a folder of this machine or a URI.
+        root: Where results are kept.
+
+    Raises:
+        CheckpointError: It is none of these, or a stage of several runs of which none is the best.
+    """
+    for store, path in _places(name, root):
+        newest = _newest(store, path)
+        if newest is not None:
+            return store, newest
+    run = _run_of_stage(name, root)
+    newest = _newest(root, f"runs/{run}") if run else None
+    if newest is None:
+        problem = f"run {run} of this stage has no checkpoint yet" if run else _unknown(name, root)
+        raise CheckpointError(
+            f"{name}: {problem} in {root.uri}; allowed: a checkpoint's or run's folder, or EXPERIMENT/STAGE as in quickstart/pretrain"
+        )
+    return root, newest
+
+
+def _unknown(name: str, root: Store) -> str:
+    problem = "no checkpoint, run or stage of this name"
+    experiment = name.partition("/")[0]
+    files = root.list(f"experiments/{experiment}/stages") if re.fullmatch(r"[\w-]+", experiment) else []
+    stages = [file.rpartition("/")[2].removesuffix(".json") for file in files]
+    return f"{problem} (stages of {experiment}: {', '.join(stages)})" if stages else problem
+
+
+def _newest(store: Store, path: str) -> str | None:
+    """Returns the path of the checkpoint itself, or of the newest one of a run."""
+    prefix = f"{path}/" if path else ""
+    if store.exists(f"{prefix}{INDEX}"):
+        return path
+    inside = [entry for entry in store.list(f"{prefix}checkpoints") if entry.endswith(f"/{INDEX}")]
+    return max(inside).removesuffix(f"/{INDEX}") if inside else None
+
+
+def _run_of_stage(name: str, root: Store) -> str | None:
+    experiment, _, stage = name.partition("/")
+    record = Ledger(root).stage(experiment, stage) if stage and "/" not in stage and "://" not in name else None
+    if record is None:
+        return None
+    runs = {str(entry["run"]): str(entry["label"]) for entry in record["runs"]}
+    if record["best"] is None and len(runs) > 1:
+        shown = ", ".join(f"runs/{run} ({label})" for run, label in list(runs.items())[:_SHOWN_RUNS])
+        more = f" and {len(runs) - _SHOWN_RUNS} more" if len(runs) > _SHOWN_RUNS else ""
+        raise CheckpointError(f"{name}: {len(runs)} runs, and the stage names no best one; name one of them: {shown}{more}")
+    return record["best"] or next(iter(runs), None)
+
+
+def load_model(name: str, root: Store) -> "G3DR":
+    """Returns the model that `name` means, with its weights, ready to be used (in evaluation mode, on the CPU).
+
+    Args:
+        name: As in `find`.
+        root: Where results are kept.
+
+    Raises:
+        CheckpointError: There is none, it is damaged, or nothing tells its configuration.
+    """
+    from g3dr.model import G3DR  # noqa: PLC0415  (brings torch)
+    from g3dr.training.checkpoint import load_model as load_state  # noqa: PLC0415
+
+    checkpoint = read_found(name, root, optimizer=False)
+    if checkpoint.config is None:
+        raise CheckpointError(
+            f"{name}: made by an older version, which did not record the model's configuration, and no run's spec.json tells it"
+        )
+    model = G3DR(checkpoint.config)
+    load_state(model, checkpoint.model, name)
+    return model.eval()
+
+
+def read_found(name: str, root: Store, *, optimizer: bool = True) -> "Checkpoint":
+    """Reads the checkpoint that a person means by `name`, with the configuration of its run if it records none itself.
+
+    Args:
+        name: As in `find`.
+        root: Where results are kept.
+        optimizer: Read the optimizer's state too.
+
+    Raises:
+        CheckpointError: There is none, or it is damaged.
+    """
+    store, path = find(name, root)
+    checkpoint = Ledger(store).read_checkpoint(path, optimizer=optimizer)
+    return checkpoint if checkpoint.config else replace(checkpoint, config=_config_of_run(f"{store.uri}/{path}".rstrip("/")))
+
+
+def _config_of_run(where: str) -> ModelConfig | None:
+    try:
+        run = open_store(where.rpartition("/checkpoints/")[0] or where)
+        return RunSpec.from_json(json.loads(run.read_bytes("spec.json"))).model
+    except (FileNotFoundError, KeyError, ValueError):
+        return None
+
+
 def read_initial(name: str, root: Store) -> "Checkpoint":
-    """Reads the checkpoint called `name`.
+    """Reads the checkpoint called `name`, without the optimizer's state.
 
     Raises:
         CheckpointError: It is missing or damaged.
     """
     store, path = locate(name, root)
-    return Ledger(store).read_checkpoint(path)
+    return Ledger(store).read_checkpoint(path, optimizer=False)
 
 
 def outside_identities(experiment: Experiment, root: Store) -> dict[str, str]:
@@ -56,20 +169,33 @@ def check_outside(experiment: Experiment, root: Store) -> None:
     """Makes sure that every checkpoint that an experiment names directly fits the stage that starts from it.
 
     Raises:
-        CheckpointError: One is missing, damaged or of another size.
+        CheckpointError: One is missing, damaged, of another size, or was trained with weights that mean something else.
     """
     for stage in experiment.stages:
         origin = parse_origin(stage.source) if stage.source else None
         if origin is not None and origin.kind == "checkpoint":
             settings = overlaid(experiment.base, {"model": getattr(stage, "model", {})}, f"stages.{stage.name}")
-            _check_size(settings.model, origin.name, root)
+            _check_fit(settings.model, origin.name, root)
 
 
-def _check_size(config: ModelConfig, name: str, root: Store) -> None:
-    from g3dr.model import G3DR  # noqa: PLC0415  (brings torch)
-    from g3dr.training.checkpoint import load_model  # noqa: PLC0415
+def _check_fit(config: ModelConfig, name: str, root: Store) -> None:
+    from g3dr.model import CONDITIONING_PREFIXES, G3DR  # noqa: PLC0415  (brings torch)
+    from g3dr.training.checkpoint import load_model as load_state  # noqa: PLC0415
 
-    load_model(G3DR(config), read_initial(name, root).model, name)
+    checkpoint = read_initial(name, root)
+    load_state(G3DR(config), checkpoint.model, name, may_lack=CONDITIONING_PREFIXES)
+    if checkpoint.config is not None:
+        _check_meaning(config, checkpoint.config, name)
+
+
+def _check_meaning(config: ModelConfig, trained: ModelConfig, name: str) -> None:
+    """The same weights in another plane layout would load without a word and render something else."""
+    before = {path: value for path, value in meaning(trained).items() if not path.startswith("model.conditioning.")}
+    path = next((path for path, value in before.items() if meaning(config)[path] != value), None)
+    if path is not None:
+        raise CheckpointError(
+            f"{name}: trained with {path} {before[path]}, the stage has {meaning(config)[path]}; set {path}={before[path]}"
+        )
 
 
 def _identity(name: str, root: Store) -> str:

@@ -146,6 +146,7 @@ class StageChecks:
             *_problems_of_metric(stage, context),
             *_problems_of_rungs(stage, settings),
             *_problems_of_shape(stage),
+            *_problems_of_semantics(stage, settings),
         ]
 
 
@@ -211,10 +212,13 @@ def _problems_of_recipes(recipes: Any, changes: Document, context: Context) -> l
 
 
 def _problems_of_workers(stage: Mapping[str, Any], settings: Settings, context: Context) -> list[InitErrorDetails]:
-    workers, batch = stage.get("workers", context.section("resources").get("workers", 1)), settings.training.batch_size
-    if stage.get("kind") == "evaluate" or not isinstance(workers, int) or workers < 1 or batch % workers == 0:
+    workers = stage.get("workers", context.section("resources").get("workers", 1))
+    batch, parts = settings.training.batch_size, settings.training.accumulation
+    if stage.get("kind") == "evaluate" or not isinstance(workers, int) or workers < 1 or batch % (workers * parts) == 0:
         return []
-    return [line_error(("workers",), workers, problem(workers, f"a divisor of training.batch_size, which is {batch}"))]
+    whole = f"training.batch_size, which is {batch}"
+    allowed = whole if parts == 1 else f"{whole}, divided by training.accumulation, which is {parts}"
+    return [line_error(("workers",), workers, problem(workers, f"a divisor of {allowed}"))]
 
 
 def _problems_of_metric(stage: Mapping[str, Any], context: Context) -> list[InitErrorDetails]:
@@ -255,6 +259,15 @@ def _problems_of_shape(stage: Mapping[str, Any]) -> list[InitErrorDetails]:
     if isinstance(renderer, Mapping):
         found += [("model", "renderer", key) for key in ("decoder_width", "layout") if key in renderer]
     return [line_error(location, None, problem(_at(stage, location), allowed)) for location in found]
+
+
+def _problems_of_semantics(stage: Mapping[str, Any], settings: Settings) -> list[InitErrorDetails]:
+    """A loss on semantics needs a model that has some; what a checkpoint or an axis brings is not known here."""
+    weight, channels = settings.objective.semantics.weight, settings.model.conditioning.semantic_channels
+    if stage.get("kind") == "evaluate" or "from" in stage or "axes" in stage or weight == 0 or channels > 0:
+        return []
+    hint = "semantics are rendered where model.conditioning.semantic_channels is 1 or more"
+    return [line_error(("objective", "semantics", "weight"), weight, problem(weight, "0", hint))]
 
 
 def _at(document: Any, location: tuple[str, ...]) -> Any:

@@ -120,7 +120,7 @@ def measure_objects(
     for number, index in enumerate(spread(rows.species, spec.images)):
         batch = rows.batch([index]).to(device)
         with torch.inference_mode():
-            table = model.encode(batch.images, batch.depths)
+            table = model.encode(batch.images, batch.depths, model.condition(batch.images, batch.species))
         truth = _some_views(rows.novel_truth(index), spec.views)
         poses = (truth.yaw, truth.pitch) if truth else _unknown_poses(spec.views or UNKNOWN_VIEWS, generator)
         views = _Views(model, table, batch.images.shape[-1])

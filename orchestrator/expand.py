@@ -185,6 +185,7 @@ def stage_resources(experiment: Experiment, stage: AnyStage) -> Resources:
         workers=(stage.workers or given.workers) if isinstance(stage, TrainingStage) else 1,
         cpus_per_worker=given.cpus_per_worker if stage.cpus_per_worker is None else stage.cpus_per_worker,
         gpus_per_worker=given.gpus_per_worker if stage.gpus_per_worker is None else stage.gpus_per_worker,
+        device=given.device,
     )
 
 

@@ -109,16 +109,17 @@ class Ledger:
                 logger.warning("skipped a damaged checkpoint: %s", error)
         return None
 
-    def read_checkpoint(self, path: str) -> "Checkpoint":
-        """Reads the checkpoint in the folder `path` of the store.
+    def read_checkpoint(self, path: str, *, optimizer: bool = True) -> "Checkpoint":
+        """Reads the checkpoint in the folder `path` of the store, with the optimizer's state (twice the size of the model) or without.
 
         Raises:
             CheckpointError: It is damaged or incomplete.
         """
         from g3dr.training.checkpoint import read_checkpoint  # noqa: PLC0415  (brings torch)
 
-        files = {name: self.store.read_bytes(f"{path}/{name}") for name in (INDEX, MODEL, OPTIMIZER) if self.store.exists(f"{path}/{name}")}
-        return read_checkpoint(files, f"{self.store.uri}/{path}")
+        wanted = (INDEX, MODEL, OPTIMIZER) if optimizer else (INDEX, MODEL)
+        files = {name: self.store.read_bytes(f"{path}/{name}") for name in wanted if self.store.exists(f"{path}/{name}")}
+        return read_checkpoint(files, f"{self.store.uri}/{path}".rstrip("/"), optimizer=optimizer)
 
     # metrics
 

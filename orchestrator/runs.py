@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from g3dr.config import ModelConfig, ObjectiveConfig, TrainingConfig
+from g3dr.config import DeviceChoice, ModelConfig, ObjectiveConfig, TrainingConfig
 from orchestrator.settings import EvaluationSettings, Settings, checked
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ COMPUTE_VERSION = "1"
 """Counts up whenever the code computes other numbers from the same configuration; runs made before are then made anew."""
 
 ID_LENGTH = 16
-_NOT_IN_ID = ("log_every", "checkpoint_every")
+_NOT_IN_ID = ("log_every", "checkpoint_every", "accumulation", "activation_checkpointing", "feature_memory")
 
 
 def _number(value: Any) -> Any:
@@ -62,7 +62,7 @@ class RunSpec:
     Attributes:
         model: Shape of the network.
         objective: Losses.
-        training: Steps, batch, schedules; how often it logs is not part of the id.
+        training: Steps, batch, schedules; how often it logs and how it saves memory are not part of the id.
         data: The rows it trains on.
         initial: Run id or SHA-256 of the checkpoint that it starts from; None for random weights.
         seed: Seed of everything random.
@@ -156,6 +156,7 @@ class RunRequest:
         workers: Data-parallel workers.
         cpus_per_worker: Logical CPUs of each.
         gpus_per_worker: GPUs of each.
+        device: What they compute on.
         assignment: Values of a sweep by dotted path.
         species: The species, in a grid.
         recipe: The recipe, in a grid.
@@ -173,6 +174,7 @@ class RunRequest:
     workers: int = 1
     cpus_per_worker: float = 1.0
     gpus_per_worker: float = 0.0
+    device: DeviceChoice = "auto"
     assignment: Mapping[str, Any] = field(default_factory=dict)
     species: str | None = None
     recipe: str | None = None

@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails
 
-from g3dr.config import ModelConfig, ObjectiveConfig, TrainingConfig
+from g3dr.config import DeviceChoice, ModelConfig, ObjectiveConfig, TrainingConfig
 from orchestrator.axes import AXIS_SCHEMA, Axis, Range, axis_to_json, parse_axis
 from orchestrator.checks import Context, StageChecks, check_data_name, check_source, check_stage_name
 from orchestrator.data_spec import DataSpec, Strict
@@ -49,6 +49,9 @@ class ResourcesSpec(Strict):
     workers: Count = Field(1, description="Data-parallel workers of a training; 1 runs it in a warm process, more start Ray Train.")
     cpus_per_worker: Amount = Field(1.0, description="Logical CPUs that each worker holds.")
     gpus_per_worker: Amount = Field(0.0, description="GPUs that each worker holds.")
+    device: DeviceChoice = Field(
+        "auto", description="`auto` is CUDA for workers that hold a GPU, else the CPU; `mps`, an Apple GPU, is only taken by its name."
+    )
 
 
 class StageBase(StageChecks, Strict):

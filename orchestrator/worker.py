@@ -9,20 +9,25 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import nn
 
 from g3dr.backbones import load_backbones
-from g3dr.errors import G3drError
-from g3dr.losses import Objective
-from g3dr.model import G3DR
+from g3dr.config import DeviceChoice
+from g3dr.errors import ConfigError, G3drError
+from g3dr.losses import FeatureStore, Objective
+from g3dr.losses.targets import looks_at_images
+from g3dr.model import CONDITIONING_PREFIXES, G3DR
 from g3dr.training.checkpoint import Checkpoint, load_model
+from g3dr.training.devices import choose_device
 from g3dr.training.trainer import Trainer
 from g3dr.training.window import Window
 from orchestrator.checkpoints import read_initial
 from orchestrator.evaluate import evaluate_run
+from orchestrator.fetching import fetch_weights
 from orchestrator.ledger import Ledger, RunState, RunStatus
 from orchestrator.probing import Probe
 from orchestrator.runs import RunRequest
@@ -45,7 +50,7 @@ class Placement:
         world_size: Workers that share the run.
         cpus: CPU threads it may use.
         gpus: GPUs it has.
-        device: Where it computes.
+        device: Where Ray Train wants it to compute; empty where it has no say.
         wrap: Makes a module distributed.
     """
 
@@ -56,9 +61,18 @@ class Placement:
     device: str = ""
     wrap: Callable[[nn.Module], nn.Module] = _unchanged
 
-    def torch_device(self) -> torch.device:
-        """Returns the device: as told, else the first GPU if the worker has one, else the CPU."""
-        return torch.device(self.device or ("cuda" if self.gpus and torch.cuda.is_available() else "cpu"))
+    def torch_device(self, choice: DeviceChoice = "auto") -> torch.device:
+        """Returns the device to compute on.
+
+        Raises:
+            ConfigError: It is not there, or Ray Train has put this worker elsewhere.
+        """
+        if not self.device:
+            return choose_device(choice, self.gpus)
+        given = torch.device(self.device)
+        if choice not in ("auto", given.type):
+            raise ConfigError("resources.device", choice, f"auto or {given.type} where several workers share a run with these resources")
+        return given
 
 
 @dataclass(frozen=True)
@@ -95,6 +109,7 @@ def compute_run(request: RunRequest, root: str, placement: Placement) -> Iterato
     ledger = Ledger(open_store(root))
     run = RunInProgress(request, ledger, placement)
     try:
+        fetch_weights()
         yield from run.train()
         yield run.finish()
     except G3drError as error:
@@ -110,7 +125,16 @@ class RunInProgress:
         self.run, self.settings = request.spec.id, request.spec.training
         self._step, self._seconds, self._paces = 0, 0.0, list[float]()
         self._rows: list[dict[str, float]] = []
-        self._probe, self._has_started = Probe(request, placement.torch_device()), False
+        self._has_started = False
+
+    @cached_property
+    def device(self) -> torch.device:
+        """Where the run computes."""
+        return self.placement.torch_device(self.request.device)
+
+    @cached_property
+    def _probe(self) -> Probe:
+        return Probe(self.request, self.device)
 
     def train(self) -> Iterator[Progress]:
         """Trains from the newest checkpoint to the last step; yields every `log_every` steps, at checkpoints and at rungs."""
@@ -133,7 +157,7 @@ class RunInProgress:
             since, started = trainer.step, time.perf_counter()
             yield self.progress("running", metrics)
         if self.settings.steps == 0:
-            self._checkpoint(Checkpoint(0, trainer.model.state_dict(), {}))
+            self._checkpoint(Checkpoint(0, trainer.model.state_dict(), {}, trainer.model.config))
         self.record("finished")
 
     def finish(self) -> Progress:
@@ -142,7 +166,7 @@ class RunInProgress:
         if request.evaluation is not None and self.placement.rank == 0:
             record = self.ledger.evaluation(self.run, request.evaluation.id)
             if record is None:
-                record = evaluate_run(request, self.ledger, self.placement.torch_device())
+                record = evaluate_run(request, self.ledger, self.device)
             metrics = record["metrics"]
         self._step = self.settings.steps
         return self.progress("finished", metrics)
@@ -174,14 +198,14 @@ class RunInProgress:
 
     def _trainer(self) -> Trainer:
         """Builds the model with its initial weights and everything that trains it."""
-        spec, device = self.request.spec, self.placement.torch_device()
+        spec, device = self.request.spec, self.device
         model = G3DR(spec.model)
         if self.request.initial_path is None:
             model.initialize(spec.seed)
         else:
             initial = read_initial(self.request.initial_path, self.ledger.store)
-            load_model(model, initial.model, self.request.initial_path)
-        objective = Objective(spec.objective, load_backbones(spec.objective, str(device)))
+            load_model(model, initial.model, self.request.initial_path, may_lack=CONDITIONING_PREFIXES)
+        objective = Objective(spec.objective, load_backbones(spec.objective, str(device)), self._feature_store())
         placement = self.placement
         return Trainer(
             model.to(device),
@@ -193,6 +217,14 @@ class RunInProgress:
             world_size=placement.world_size,
             wrap=placement.wrap,
         )
+
+    def _feature_store(self) -> FeatureStore | None:
+        """Keeps features of the training images between steps, where a network looks at them and memory is given."""
+        spec, limit = self.request.spec, self.settings.feature_memory
+        if limit == 0 or not looks_at_images(spec.objective, spec.model.conditioning):
+            return None
+        rows = sum(shard.rows for shard in self.request.selection.shards())
+        return FeatureStore(rows * (2 if self.settings.flip else 1), limit * 2**20)
 
     def _start(self, trainer: Trainer) -> None:
         """Continues from the newest checkpoint, if there is one."""

@@ -13,6 +13,7 @@ from g3dr.backbones import (
     FeatureExtractor,
     StageBackbone,
     find_weights,
+    finding,
     load_backbones,
     load_extractor,
     load_perceptual,
@@ -25,6 +26,7 @@ from g3dr.backbones.efficientnet import EfficientNetLite0, working_size
 from g3dr.backbones.inception import InceptionV3
 from g3dr.backbones.lpips import LpipsVgg16, load_calibration, load_vgg16
 from g3dr.backbones.pictures import as_bytes
+from g3dr.backbones.places import setting_of
 from g3dr.backbones.reading import read_tensors
 from g3dr.config import LossTerm, ObjectiveConfig
 from g3dr.errors import CheckpointError, WeightsMissingError
@@ -37,9 +39,11 @@ pytestmark = pytest.mark.unit
 def nothing_cached(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A machine without weights and without leave to download; returns the empty weights folder."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setenv(sources.WEIGHTS_FOLDER, str(tmp_path))
-    monkeypatch.delenv(sources.ALLOW_DOWNLOAD, raising=False)
+    monkeypatch.setenv(finding.WEIGHTS_FOLDER, str(tmp_path))
+    monkeypatch.delenv(finding.ALLOW_DOWNLOAD, raising=False)
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: None)
+    for name in sources.SOURCES:
+        monkeypatch.delenv(setting_of(name), raising=False)
     return tmp_path
 
 
@@ -94,13 +98,13 @@ def test_a_file_that_is_not_what_its_name_says_is_damaged(nothing_cached: Path) 
 
 
 def test_downloads_need_leave_and_offline_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in (sources.ALLOW_DOWNLOAD, "HF_HUB_OFFLINE"):
+    for variable in (finding.ALLOW_DOWNLOAD, "HF_HUB_OFFLINE"):
         monkeypatch.delenv(variable, raising=False)
-    assert not sources.downloads_allowed()
-    monkeypatch.setenv(sources.ALLOW_DOWNLOAD, "1")
-    assert sources.downloads_allowed()
+    assert not finding.downloads_allowed()
+    monkeypatch.setenv(finding.ALLOW_DOWNLOAD, "1")
+    assert finding.downloads_allowed()
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert not sources.downloads_allowed()
+    assert not finding.downloads_allowed()
 
 
 def test_a_failed_download_is_one_sentence_more(nothing_cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +112,7 @@ def test_a_failed_download_is_one_sentence_more(nothing_cached: Path, monkeypatc
         raise OSError("no route")
 
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setenv(sources.ALLOW_DOWNLOAD, "1")
+    monkeypatch.setenv(finding.ALLOW_DOWNLOAD, "1")
     monkeypatch.setitem(sources.SOURCES, "vgg16", sources.WeightSource("VGG-16", ("vgg16.pth",), "vgg16.pth", lambda: None, fail))
     with pytest.raises(WeightsMissingError, match="tried and failed: no route"):
         find_weights("vgg16")

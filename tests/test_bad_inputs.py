@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from tiny_study import write_study
 
-from g3dr.config import GeneratorConfig, ModelConfig
+from g3dr.config import GeneratorConfig, ModelConfig, RendererConfig
 from g3dr.errors import G3drError
 from g3dr.model import G3DR
 from g3dr.pictures import encode_depth, encode_image
@@ -137,6 +137,18 @@ def test_a_checkpoint_of_another_size(refused, tmp_path):
     said = refused(f"stages.pretrain.from={folder}")
     assert said.startswith(f"{folder}: the checkpoint does not fit the configured model")
     assert "of another size" in said
+
+
+@pytest.mark.unit
+def test_a_checkpoint_whose_weights_mean_something_else(refused, tmp_path):
+    folder = tmp_path / "other"
+    folder.mkdir()
+    generator = GeneratorConfig(resolution=16, width=8, multipliers=(1, 2), position_channels=4, features=8, attention=False)
+    model = G3DR(ModelConfig(generator, RendererConfig(layout="published", decoder_width=8)))
+    for name, data in write_checkpoint(Checkpoint(0, model.state_dict(), {}, model.config)).items():
+        (folder / name).write_bytes(data)
+    said = refused(f"stages.pretrain.from={folder}")
+    assert said == f"{folder}: trained with model.renderer.layout published, the stage has perspective; set model.renderer.layout=published"
 
 
 @pytest.mark.unit

@@ -2,12 +2,13 @@
 
 from io import BytesIO
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 
 from g3dr.errors import DataError
-from g3dr.export import animation, contact_sheet, depth_picture, enlarge, film_strip, save_png
+from g3dr.export import animation, contact_sheet, depth_picture, enlarge, film_strip, save_png, video
 from g3dr.export.pictures import encode_picture
 
 pytestmark = pytest.mark.unit
@@ -71,9 +72,27 @@ def test_an_animation_keeps_every_frame_exactly_and_repeats():
 
 
 @pytest.mark.parametrize(("count", "fps"), [(0, 10.0), (2, 0.0)])
-def test_an_impossible_animation_is_refused(count, fps):
+@pytest.mark.parametrize("encode", [animation, video])
+def test_an_impossible_animation_is_refused(encode, count, fps):
     with pytest.raises(DataError, match="animation"):
-        animation(np.zeros((count, 4, 4, 3), np.uint8), fps)
+        encode(np.zeros((count, 4, 4, 3), np.uint8), fps)
+
+
+def test_a_video_has_every_frame_in_every_round_and_even_sides():
+    ramp = np.linspace(0, 200, 33, dtype=np.uint8)
+    frames = np.stack([np.broadcast_to((ramp + 10 * step)[:, None, None], (33, 31, 3)) for step in range(4)])
+    with av.open(BytesIO(video(frames, fps=10.0, rounds=2))) as film:
+        stream = film.streams.video[0]
+        assert (stream.codec_context.name, stream.pix_fmt, float(stream.average_rate)) == ("h264", "yuv420p", 10.0)
+        decoded = [frame.to_ndarray(format="rgb24") for frame in film.decode(stream)]
+    assert [frame.shape for frame in decoded] == [(34, 32, 3)] * 8
+    for frame, expected in zip(decoded, [*frames, *frames], strict=True):
+        assert np.abs(frame[:33, :31].astype(int) - expected).mean() < 4
+
+
+def test_a_video_can_start_before_it_is_loaded():
+    data = video(np.zeros((2, 16, 16, 3), np.uint8))
+    assert data.index(b"moov") < data.index(b"mdat")
 
 
 def test_a_strip_drops_frames_evenly():

@@ -1,147 +1,23 @@
-"""The fast renderer against golden numbers and against the slow reference, values and gradients."""
+"""The fast renderer against the slow reference, values and gradients; golden numbers are in test_render_goldens."""
 
-from pathlib import Path
-
-import numpy as np
 import pytest
 import torch
 
 from g3dr.cameras import camera_rays, camera_to_world, frontal_pose
 from g3dr.config import RendererConfig
 from g3dr.render import PlaneDecoder, RaySampling, Renderer
-from g3dr.render.compositing import composite
+from g3dr.render.decoding import LARGEST_EXPONENT, softplus_
 from g3dr.render.layouts import make_layout
-from g3dr.render.lookup import look_up
-from g3dr.render.reference import ReferenceRenderer, plane_features
-from g3dr.render.table import plane_level
+from g3dr.render.reference import ReferenceRenderer
+from g3dr.render.tiles import tile_order
 from g3dr.types import Rays
 
-GOLDENS = Path(__file__).parent / "goldens"
 LAYOUTS = ["published", "image_aligned", "perspective"]
-
-
-def load(name):
-    with np.load(GOLDENS / f"{name}.npz") as arrays:
-        return {key: torch.from_numpy(arrays[key]) if arrays[key].dtype.kind == "f" else arrays[key] for key in arrays.files}
 
 
 def assert_near(actual, expected, tolerance=2e-5):
     assert actual.shape == expected.shape
     assert (actual - expected).abs().max() <= tolerance * expected.abs().max()
-
-
-def load_decoder(golden, features):
-    decoder = PlaneDecoder(features, 64)
-    decoder.load_state_dict({key.removeprefix("sd/"): golden[key] for key in golden if key.startswith("sd/")})
-    return decoder
-
-
-def assert_gradients(decoder, golden, tolerance):
-    for name, parameter in decoder.named_parameters():
-        assert_near(parameter.grad, golden[f"grad/{name}"], tolerance)
-
-
-@pytest.mark.numeric
-def test_decoder_matches_the_golden():
-    golden = load("decoder")
-    decoder = load_decoder(golden, 64)
-    features = golden["features"][:, 0].requires_grad_()
-    values = decoder(features)
-    assert_near(values[..., :1], golden["sigma"])
-    assert_near(values[..., 1:], golden["rgb"])
-    ((values[..., :1] * golden["cot_sigma"]).sum() + (values[..., 1:] * golden["cot_rgb"]).sum()).backward()
-    assert_near(features.grad, golden["grad_features"][:, 0])
-    assert_gradients(decoder, golden, 2e-5)
-
-
-@pytest.mark.numeric
-def test_levels_match_the_golden():
-    golden = load("triplane")
-    assert_near(plane_level(golden["planes"], 2), golden["planes_half"])
-    assert_near(plane_level(golden["planes"], 4), golden["planes_quarter"])
-
-
-@pytest.mark.numeric
-def test_triplane_lookup_of_table_and_reference_match_the_golden():
-    golden = load("triplane")
-    layout = make_layout("published", 32)
-    assert_near(plane_features(golden["planes"], layout, golden["coords"]), golden["features"])
-    decoder = PlaneDecoder(8, 8)
-    with torch.no_grad():
-        decoder.net[0].weight.copy_(torch.eye(8) * 8**0.5)
-    planes = golden["planes"].requires_grad_()
-    renderer = Renderer(RendererConfig(), 32)
-    features = look_up(renderer.table(planes, decoder), layout.distinct_coordinates(golden["coords"]))
-    assert_near(features.detach(), golden["features"])
-    (features * golden["cot"]).sum().backward()
-    assert_near(planes.grad, golden["grad_planes"])
-
-
-@pytest.mark.numeric
-@pytest.mark.parametrize("form", ["plain", "scaled", "whiteback"])
-def test_compositing_matches_the_golden(form):
-    golden = load("marcher")
-    colors, densities = golden["colors"].requires_grad_(), golden["densities"].requires_grad_()
-    distances, hit = golden["depths"][..., 0], torch.ones(2, 20, dtype=torch.bool)
-    target = golden["target_depth"][..., 0, 0] if form == "scaled" else None
-    rendering = composite(torch.cat([densities, colors], dim=-1), distances, hit, target, white_background=form == "whiteback")
-    assert_near(rendering.rgb, golden[f"{form}_rgb"])
-    assert_near(rendering.depth, golden[f"{form}_depth"][..., 0])
-    assert_near(rendering.opacity, golden[f"{form}_weight_total"][..., 0])
-    loss = (rendering.rgb * golden["cot_rgb"]).sum() + (rendering.depth * golden["cot_depth"][..., 0]).sum()
-    (loss + (rendering.opacity * golden["cot_weight_total"][..., 0]).sum()).backward()
-    assert_near(colors.grad, golden[f"{form}_grad_colors"])
-    assert_near(densities.grad, golden[f"{form}_grad_densities"])
-
-
-def golden_sampling(golden):
-    jitter = golden["noise_coarse"][..., 0]
-    batch, rays = jitter.shape[:2]
-    window = golden["importance_depth"].reshape(batch, rays) if "importance_depth" in golden else None
-    use_window = window is not None and float(golden["branch_random"]) > 0.6
-    uniform = golden["u_fine"].reshape(batch, rays, -1) if "u_fine" in golden else None
-    mask = torch.full((batch,), use_window)
-    return RaySampling(jitter=jitter, fine_uniform=uniform, window_depth=window, window_mask=mask, regularization_depth=window)
-
-
-def golden_renderer(golden):
-    white = "white_back=True" in golden["opts"].tolist()
-    config = RendererConfig(coarse_samples=int(golden["n_coarse"]), fine_samples=int(golden["n_fine"]), white_background=white)
-    return Renderer(config, 32), load_decoder(golden, 8)
-
-
-@pytest.mark.numeric
-@pytest.mark.parametrize("name", ["frontal_weights", "novel_batch2", "importance_weights", "importance_window"])
-def test_renderings_match_the_golden(name):
-    golden = load(f"render_{name}")
-    renderer, decoder = golden_renderer(golden)
-    planes = golden["planes"].requires_grad_()
-    rendering = renderer(
-        renderer.table(planes, decoder), decoder, Rays(golden["ray_origins"], golden["ray_directions"]), golden_sampling(golden)
-    )
-    assert_near(rendering.rgb, golden["rgb"])
-    assert_near(rendering.depth, golden["depth"][..., 0])
-    assert_near(rendering.opacity, golden["weight_total"][..., 0])
-    loss = (rendering.rgb * golden["cot_rgb"]).sum() + (rendering.depth * golden["cot_depth"][..., 0]).sum()
-    (loss + (rendering.opacity * golden["cot_weight_total"][..., 0]).sum()).backward()
-    assert_near(planes.grad, golden["grad_planes"], 5e-5)
-    assert_gradients(decoder, golden, 5e-5)
-
-
-@pytest.mark.numeric
-def test_rays_that_hit_match_the_golden_and_others_are_empty():
-    golden = load("render_wide_fov_misses")
-    renderer, decoder = golden_renderer(golden)
-    rays = Rays(golden["ray_origins"], golden["ray_directions"])
-    with torch.no_grad():
-        rendering = renderer(renderer.table(golden["planes"], decoder), decoder, rays, golden_sampling(golden))
-    hit = golden["ray_far"][..., 0] > golden["ray_near"][..., 0]
-    assert 0 < int(hit.sum()) < hit.numel()
-    assert_near(rendering.rgb[hit], golden["rgb"][hit])
-    assert_near(rendering.depth[hit], golden["depth"][..., 0][hit])
-    assert (rendering.rgb[~hit] == -1).all()
-    assert (rendering.depth[~hit] == 0).all()
-    assert (rendering.opacity[~hit] == 0).all()
 
 
 def random_case(*, layout="perspective", batch=2, rays=40, coarse=7, fine=5, resolution=16, seed=0, **options):
@@ -175,22 +51,6 @@ def rendered_with_gradients(render, planes, decoder):
     return rendering, [planes.grad, *(parameter.grad.clone() for parameter in decoder.parameters())]
 
 
-@pytest.mark.numeric
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("options", [{}, {"white_background": True, "coarse": 2}, {"fine": 0}, {"rays": 1, "batch": 3}])
-def test_fast_equals_slow(layout, options):
-    config, decoder, planes, rays, sampling = random_case(layout=layout, **options)
-    fast = Renderer(config, 16)
-    slow = ReferenceRenderer(config, make_layout(layout, 16), decoder)
-    quick, quick_gradients = rendered_with_gradients(lambda p: fast(fast.table(p, decoder), decoder, rays, sampling), planes, decoder)
-    plain, plain_gradients = rendered_with_gradients(lambda p: slow.render(p, rays, sampling), planes, decoder)
-    assert_near(quick.rgb, plain.rgb)
-    assert_near(quick.depth, plain.depth)
-    assert_near(quick.opacity, plain.opacity)
-    for one, other in zip(quick_gradients, plain_gradients, strict=True):
-        assert_near(one, other, 5e-5)
-
-
 @pytest.mark.unit
 def test_without_chance_a_rendering_is_deterministic_and_finite():
     config, decoder, planes, rays, _ = random_case()
@@ -211,27 +71,102 @@ def test_gradients_are_the_same_bits_on_every_run():
     assert all(torch.equal(one, other) for one, other in zip(*runs, strict=True))
 
 
+def fast_and_slow(options):
+    config, decoder, planes, rays, sampling = random_case(**options)
+    fast, slow = Renderer(config, 16), ReferenceRenderer(config, make_layout(config.layout, 16), decoder)
+    quick = rendered_with_gradients(lambda p: fast(fast.table(p, decoder), decoder, rays, sampling), planes, decoder)
+    return quick, rendered_with_gradients(lambda p: slow.render(p, rays, sampling), planes, decoder)
+
+
+def assert_same(one, other, tolerance=5e-5):
+    (rendering, gradients), (expected, expected_gradients) = one, other
+    for name in ("rgb", "depth", "opacity"):
+        assert_near(getattr(rendering, name), getattr(expected, name))
+    for gradient, expected_gradient in zip(gradients, expected_gradients, strict=True):
+        assert_near(gradient, expected_gradient, tolerance)
+
+
+@pytest.mark.numeric
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    "options", [{}, {"white_background": True, "coarse": 2}, {"fine": 0}, {"rays": 1, "batch": 3}, {"ray_range": (4.5, 6.0)}]
+)
+def test_fast_equals_slow(layout, options):
+    assert_same(*fast_and_slow({"layout": layout, **options}))
+
+
+@pytest.mark.numeric
+@pytest.mark.parametrize("samples", [7, 100])
+def test_blocks_of_any_size_give_the_same_values_and_gradients(monkeypatch, samples):
+    expected = fast_and_slow({})[1]
+    for name in ("CPU_SAMPLES", "FORWARD_BLOCK", "BACKWARD_BLOCK"):
+        monkeypatch.setattr(f"g3dr.render.decoding.{name}", samples * (3 if name == "BACKWARD_BLOCK" else 1))
+    assert_same(fast_and_slow({})[0], expected)
+
+
+@pytest.mark.numeric
+@pytest.mark.parametrize("rows", [1, 3, 1000])
+def test_gradients_do_not_depend_on_how_many_rows_of_nodes_are_summed_at_once(monkeypatch, rows):
+    monkeypatch.setattr("g3dr.render.lookup.ROWS_AT_ONCE", rows)
+    assert_same(*fast_and_slow({"layout": "image_aligned"}))
+
+
 @pytest.mark.unit
 @pytest.mark.parametrize("grad", [True, False])
-def test_parts_of_rays_give_the_same_as_all_at_once(monkeypatch, grad):
+@pytest.mark.parametrize("samples", [100])
+def test_parts_of_rays_give_the_same_as_all_at_once(monkeypatch, grad, samples):
     config, decoder, planes, rays, sampling = random_case()
     renderer = Renderer(config, 16)
 
     def render(p):
         return renderer(renderer.table(p, decoder), decoder, rays, sampling)
 
-    whole, gradients = rendered_with_gradients(render, planes, decoder)
-    monkeypatch.setattr("g3dr.render.renderer.TRAINING_SAMPLES", 300)
-    monkeypatch.setattr("g3dr.render.renderer.INFERENCE_SAMPLES", 300)
+    whole = rendered_with_gradients(render, planes, decoder)
+    monkeypatch.setattr("g3dr.render.renderer.TRAINING_SAMPLES", samples)
+    monkeypatch.setattr("g3dr.render.renderer.INFERENCE_SAMPLES", samples)
     if grad:
-        parts, part_gradients = rendered_with_gradients(render, planes, decoder)
-        for one, other in zip(gradients, part_gradients, strict=True):
-            assert_near(one, other, 1e-5)
+        assert_same(rendered_with_gradients(render, planes, decoder), whole, 1e-5)
     else:
         with torch.no_grad():
             parts = render(planes)
-    assert_near(parts.rgb, whole.rgb, 1e-6)
-    assert_near(parts.depth, whole.depth, 1e-6)
+        assert_near(parts.rgb, whole[0].rgb, 1e-6)
+        assert_near(parts.depth, whole[0].depth, 1e-6)
+
+
+@pytest.mark.unit
+def test_the_order_of_rays_changes_nothing():
+    config, decoder, planes, rays, sampling = random_case(rays=40)
+    renderer = Renderer(config, 16)
+    table = renderer.table(planes, decoder)
+    shuffled = torch.randperm(40, generator=torch.Generator().manual_seed(1))
+    moved = RaySampling(
+        jitter=sampling.jitter[:, shuffled],
+        fine_uniform=sampling.fine_uniform[:, shuffled],
+        window_depth=sampling.window_depth[:, shuffled],
+        window_mask=sampling.window_mask,
+        regularization_depth=sampling.regularization_depth[:, shuffled],
+    )
+    straight = renderer(table, decoder, rays, sampling)
+    other = renderer(table, decoder, Rays(rays.origins[:, shuffled], rays.directions[:, shuffled]), moved)
+    for name in ("rgb", "depth", "opacity"):
+        assert_near(getattr(other, name), getattr(straight, name)[:, shuffled], 1e-6)
+
+
+@pytest.mark.unit
+def test_rays_are_rendered_in_square_tiles():
+    rays = camera_rays(camera_to_world(*frontal_pose(1)), 128)
+    first = tile_order(rays)[0, :64]
+    rows, columns = first // 128, first % 128
+    assert int(rows.max() - rows.min()) <= 20
+    assert int(columns.max() - columns.min()) <= 20
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("highest", [5.0, LARGEST_EXPONENT + 1, 1000.0])
+def test_softplus_is_that_of_torch_from_very_small_to_very_large_values(highest):
+    values = torch.cat([torch.linspace(-120, highest, 4001), torch.tensor([0.0, highest])])[:, None]
+    exact = values.double().clamp(min=0) + torch.log1p(torch.exp(-values.double().abs()))
+    assert (softplus_(values.clone()) - exact).abs().max() <= 2e-7 * max(1.0, highest)
 
 
 @pytest.mark.unit

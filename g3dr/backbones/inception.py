@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from g3dr.backbones.pictures import as_bytes
+from g3dr.backbones.places import sha256_of
 from g3dr.backbones.protocols import Extraction
 from g3dr.backbones.reading import read_tensors
-from g3dr.backbones.sources import sha256_of
 
 
 class InceptionV3(nn.Module):

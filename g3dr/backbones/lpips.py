@@ -4,16 +4,16 @@ The calibration weights come with torchmetrics, the network's with torchvision.
 """
 
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from g3dr.backbones.finding import find_weights
 from g3dr.backbones.pictures import standardized, unit_length
+from g3dr.backbones.places import sha256_of
 from g3dr.backbones.reading import read_tensors
-from g3dr.backbones.sources import sha256_of
-from g3dr.errors import CheckpointError, WeightsMissingError
+from g3dr.errors import CheckpointError
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -61,13 +61,7 @@ def load_calibration() -> list[Tensor]:
     Raises:
         WeightsMissingError: torchmetrics, which ships them, is not installed.
     """
-    package = find_spec("torchmetrics")
-    if package is None or package.origin is None:
-        raise WeightsMissingError(
-            "The calibration weights of LPIPS are missing: install the Python package torchmetrics, which ships them."
-        )
-    path = Path(package.origin).parent / "functional" / "image" / "lpips_models" / "vgg.pth"
-    state = read_tensors(path)
+    state = read_tensors(find_weights("lpips-calibration"))
     return [state[f"lin{stage}.model.1.weight"].flatten() for stage in range(len(STAGE_WIDTHS))]
 
 

@@ -47,6 +47,18 @@ class StageBackbone(Protocol):
         ...
 
 
+@runtime_checkable
+class TextBackbone(Protocol):
+    """Turns texts into vectors. Attributes as in `EmbeddingBackbone`."""
+
+    name: str
+    sha256: str
+
+    def embed_text(self, texts: Sequence[str]) -> Float[Tensor, "text feature"]:
+        """Returns the embeddings, not normalised."""
+        ...
+
+
 @dataclass(frozen=True)
 class Extraction:
     """What a feature extractor sees in a batch of pictures: pooled features and class probabilities."""
@@ -78,3 +90,4 @@ class Backbones:
 
     semantic: EmbeddingBackbone | None = None
     perceptual: StageBackbone | None = None
+    semantics: StageBackbone | None = None

@@ -1,6 +1,6 @@
-"""What leaves the method as files for people: pictures, contact sheets and animations."""
+"""What leaves the method as files for people: pictures, contact sheets, animations and meshes."""
 
 from g3dr.export.pictures import contact_sheet, depth_picture, enlarge, save_png
-from g3dr.export.video import animation, film_strip
+from g3dr.export.video import animation, film_strip, video
 
-__all__ = ["animation", "contact_sheet", "depth_picture", "enlarge", "film_strip", "save_png"]
+__all__ = ["animation", "contact_sheet", "depth_picture", "enlarge", "film_strip", "save_png", "video"]

@@ -3,7 +3,7 @@
 A term whose weight is zero is never computed. Canonical steps see the input view, novel steps a view from elsewhere.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,8 +16,10 @@ from g3dr.config import ObjectiveConfig
 from g3dr.errors import ConfigError, DataError
 from g3dr.losses import schedules
 from g3dr.losses.forms import compare
-from g3dr.losses.pixels import opacity_loss, pooled_rgb, total_variation
+from g3dr.losses.pixels import opacity_loss, pooled_rgb, ray_rgb, total_variation
+from g3dr.losses.rendered_semantics import semantic_distance, semantic_target
 from g3dr.losses.semantic import deep_feature_distance, embedding_distance
+from g3dr.losses.targets import FeatureStore, Recall, look_again
 from g3dr.types import Frames, Rendering
 
 NOVEL_STAGES = 2
@@ -50,15 +52,16 @@ class Terms:
         return sum((self.weights[name] * value for name, value in self.values.items()), start=torch.zeros(()))
 
 
-def _evaluate(weights: Mapping[str, float], computations: Mapping[str, Computation]) -> Terms:
-    counted = {name: weight for name, weight in weights.items() if weight > 0}
-    return Terms({name: computations[name]() for name in counted}, counted)
-
-
 def _at_size_of(pictures: Tensor, other: Tensor) -> Tensor:
     if pictures.shape[-2:] == other.shape[-2:]:
         return pictures
     return functional.interpolate(pictures, other.shape[-2:], mode="bilinear", align_corners=False, antialias=True)
+
+
+def _given(values: Tensor | None) -> Tensor:
+    if values is None:  # unreachable after the checks; keeps the types honest
+        raise DataError("A term was computed without what it compares.")
+    return values
 
 
 class Objective:
@@ -66,16 +69,18 @@ class Objective:
 
     Args:
         config: Forms and weights.
-        backbones: The frozen networks of the `clip` and `perceptual` terms; only those with a weight are needed.
+        backbones: The frozen networks of the `clip`, `perceptual` and `semantics` terms; only those with a weight are needed.
+        store: Keeps what these networks see in the input images; None looks again at every step.
 
     Raises:
         ConfigError: A term has a weight and no backbone.
     """
 
-    def __init__(self, config: ObjectiveConfig, backbones: Backbones | None = None) -> None:
-        self.config = config
+    def __init__(self, config: ObjectiveConfig, backbones: Backbones | None = None, store: FeatureStore | None = None) -> None:
+        self.config, self.store = config, store
         self.backbones = backbones or Backbones()
-        for name, backbone in (("clip", self.backbones.semantic), ("perceptual", self.backbones.perceptual)):
+        networks = {"clip": self.backbones.semantic, "perceptual": self.backbones.perceptual, "semantics": self.backbones.semantics}
+        for name, backbone in networks.items():
             weight = getattr(config, name).weight
             if weight > 0 and backbone is None:
                 raise ConfigError(f"objective.{name}.weight", weight, "0 where no backbone is loaded for this term")
@@ -92,6 +97,28 @@ class Objective:
         backbone = self.backbones.perceptual
         return "perceptual" if backbone is None or backbone.name.startswith("lpips") else f"perceptual({backbone.name})"
 
+    def recall(self, digests: Sequence[bytes]) -> Recall:
+        """Returns what finds the features of input images by their digests, or computes them where nothing is kept."""
+        return self.store.recall(digests) if self.store is not None and digests else look_again
+
+    @property
+    def semantics_name(self) -> str:
+        """Name of the term of rendered semantics: `semantics(<network>)`."""
+        return f"semantics({self.backbones.semantics.name})" if self.backbones.semantics else "semantics"
+
+    def semantic_target(
+        self, images: Float[Tensor, "batch 3 height width"], channels: int, recall: Recall = look_again
+    ) -> Float[Tensor, "batch channels height width"] | None:
+        """Returns what the rendered semantics of the input view should be; None where the term has no weight.
+
+        Args:
+            images: The input images, in [-1, 1].
+            channels: Semantic channels of the model.
+            recall: Finds what is known of the input images.
+        """
+        backbone = self.backbones.semantics
+        return semantic_target(backbone, images, channels, recall) if backbone and self.config.semantics.weight > 0 else None
+
     def needs_frame(self, progress: Progress, *, novel: bool) -> bool:
         """Tells whether this step needs a whole rendered picture instead of any set of rays."""
         return novel or any(weight > 0 for weight in self._canonical_semantic_weights(progress).values())
@@ -105,6 +132,9 @@ class Objective:
         *,
         frame: Float[Tensor, "batch 3 height width"] | None = None,
         images: Float[Tensor, "batch 3 height width"] | None = None,
+        point_rgb: Float[Tensor, "batch ray point 3"] | None = None,
+        semantics: Float[Tensor, "batch ray semantic"] | None = None,
+        recall: Recall = look_again,
     ) -> Terms:
         """Computes the terms of a step that renders the input view.
 
@@ -115,45 +145,76 @@ class Objective:
             progress: Where the training stands.
             frame: The rendered picture; needed where `needs_frame` says so.
             images: The input images; needed with `frame`.
+            point_rgb: Colours at points of these rays, in [-1, 1]; needed where `ray_rgb` has a weight.
+            semantics: Of `semantic_target` at these rays; needed where that term has a weight.
+            recall: Finds what is known of the input images.
 
         Raises:
-            DataError: A picture is needed and not given.
+            DataError: A picture or the colours at points are needed and not given.
         """
         config, semantic = self.config, self._canonical_semantic_weights(progress)
         if any(weight > 0 for weight in semantic.values()) and (frame is None or images is None):
             raise DataError(f"At step {progress.step} of {progress.steps} the objective needs whole rendered pictures and their images.")
-        weights = {"rgb": config.rgb.weight, "depth": config.depth.weight, **semantic, "opacity": self._opacity_weight(progress)}
+        if config.ray_rgb.weight > 0 and point_rgb is None:
+            raise DataError("The term ray_rgb needs colours at points of the rays.")
+        weights = {
+            "rgb": config.rgb.weight,
+            "depth": config.depth.weight,
+            "ray_rgb": config.ray_rgb.weight,
+            **semantic,
+            self.semantics_name: config.semantics.weight,
+            "opacity": self._opacity_weight(progress),
+            "spread": config.spread,
+        }
         computations: dict[str, Computation] = {
             "rgb": lambda: compare(config.rgb.form, rendering.rgb, target_rgb),
             "depth": lambda: compare(config.depth.form, rendering.depth, target_depth),
+            "ray_rgb": lambda: ray_rgb(_given(point_rgb), target_rgb, config.ray_rgb.form),
+            self.semantics_name: lambda: self._semantics_term(rendering.semantics, semantics),
             "opacity": lambda: opacity_loss(rendering.opacity),
+            "spread": lambda: _given(rendering.spread).mean(),
         }
         if frame is not None and images is not None:
-            computations |= self._semantic_computations(frame, images, stages=None)
-        return _evaluate(weights, computations)
+            computations |= self._semantic_computations(frame, images, None, recall)
+        return self._evaluate(weights, computations)
 
-    def novel(self, frames: Frames, images: Float[Tensor, "batch 3 height width"], progress: Progress) -> Terms:
+    def novel(
+        self, frames: Frames, images: Float[Tensor, "batch 3 height width"], progress: Progress, *, recall: Recall = look_again
+    ) -> Terms:
         """Computes the terms of a step that renders another view, compared with the input images where it can be.
 
         Args:
             frames: The rendered pictures, of any size.
             images: The input images, in [-1, 1].
             progress: Where the training stands.
+            recall: Finds what is known of the input images.
         """
         config = self.config
         weights = {
             **self._semantic_weights(1.0),
             "tv": config.tv.weight,
             "pooled_rgb": config.pooled_rgb.weight,
+            self.semantics_name: config.semantics.weight,
             "opacity": self._opacity_weight(progress),
+            "spread": config.spread,
         }
         computations = {
-            **self._semantic_computations(frames.rgb, images, stages=NOVEL_STAGES),
+            **self._semantic_computations(frames.rgb, images, NOVEL_STAGES, recall),
             "tv": lambda: total_variation(frames.depth, config.tv.form),
             "pooled_rgb": lambda: pooled_rgb(frames.rgb, images, config.pooled_size, config.pooled_rgb.form),
+            self.semantics_name: lambda: self._pooled_semantics_term(frames.semantics, images, recall),
             "opacity": lambda: opacity_loss(frames.opacity),
+            "spread": lambda: _given(frames.spread).mean(),
         }
-        return _evaluate(weights, computations)
+        return self._evaluate(weights, computations)
+
+    def _evaluate(self, weights: Mapping[str, float], computations: Mapping[str, Computation]) -> Terms:
+        counted = {name: weight for name, weight in weights.items() if weight > 0}
+        return Terms({name: self.evaluate_term(name, computations[name]) for name in counted}, counted)
+
+    def evaluate_term(self, name: str, computation: Computation) -> Tensor:  # noqa: ARG002 (for those who watch)
+        """Computes one term; the place to watch it."""
+        return computation()
 
     def _opacity_weight(self, progress: Progress) -> float:
         return self.config.opacity * schedules.opacity_factor(progress.step, progress.steps)
@@ -164,20 +225,33 @@ class Objective:
     def _canonical_semantic_weights(self, progress: Progress) -> dict[str, float]:
         return self._semantic_weights(schedules.semantic_factor(progress.step, progress.steps, self.config.semantic_start))
 
-    def _semantic_computations(self, frame: Tensor, images: Tensor, stages: int | None) -> dict[str, Computation]:
+    def _semantic_computations(self, frame: Tensor, images: Tensor, stages: int | None, recall: Recall) -> dict[str, Computation]:
         return {
-            self.semantic_name: lambda: self._embedding_term(frame, images),
-            self.perceptual_name: lambda: self._perceptual_term(frame, images, stages),
+            self.semantic_name: lambda: self._embedding_term(frame, images, recall),
+            self.perceptual_name: lambda: self._perceptual_term(frame, images, stages, recall),
         }
 
-    def _embedding_term(self, frame: Tensor, images: Tensor) -> Tensor:
+    def _embedding_term(self, frame: Tensor, images: Tensor, recall: Recall) -> Tensor:
         backbone: EmbeddingBackbone | None = self.backbones.semantic
         if backbone is None:  # unreachable with a checked config; keeps the types honest
             raise ConfigError("objective.clip.weight", self.config.clip.weight, "0 where no backbone is loaded for this term")
-        return embedding_distance(backbone, self.config.clip.form, frame, images)
+        return embedding_distance(backbone, self.config.clip.form, frame, images, recall=recall)
 
-    def _perceptual_term(self, frame: Tensor, images: Tensor, stages: int | None) -> Tensor:
+    def _perceptual_term(self, frame: Tensor, images: Tensor, stages: int | None, recall: Recall) -> Tensor:
         backbone: StageBackbone | None = self.backbones.perceptual
         if backbone is None:
             raise ConfigError("objective.perceptual.weight", self.config.perceptual.weight, "0 where no backbone is loaded for this term")
-        return deep_feature_distance(backbone, self.config.perceptual.form, frame, _at_size_of(images, frame), stages)
+        wanted = _at_size_of(images, frame)
+        return deep_feature_distance(backbone, self.config.perceptual.form, frame, wanted, stages, recall=recall)
+
+    def _semantics_term(self, rendered: Tensor | None, target: Tensor | None) -> Tensor:
+        if rendered is None or target is None:
+            raise ConfigError("objective.semantics.weight", self.config.semantics.weight, "0 for a model without semantic channels")
+        return semantic_distance(self.config.semantics.form, rendered, target)
+
+    def _pooled_semantics_term(self, rendered: Tensor | None, images: Tensor, recall: Recall) -> Tensor:
+        """Compares means over pictures: where a part appears in another view is not known, that it appears is."""
+        if rendered is None:
+            return self._semantics_term(rendered, None)
+        target = self.semantic_target(images, rendered.shape[1], recall)
+        return self._semantics_term(rendered.mean(dim=(2, 3)), None if target is None else target.mean(dim=(2, 3)))

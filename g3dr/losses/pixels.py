@@ -43,6 +43,15 @@ def pooled_rgb(
     return compare(form, functional.adaptive_avg_pool2d(prediction, size), functional.adaptive_avg_pool2d(target, size))
 
 
+def ray_rgb(colors: Float[Tensor, "batch ray point 3"], target: Float[Tensor, "batch ray 3"], form: LossForm = "l1") -> Float[Tensor, ""]:
+    """Compares the colours at points of each ray with the colour of the ray's pixel, whether the points are seen or not.
+
+    The rendered colour fixes only the mean along a ray, so layers of fog may differ in colour and show as coloured bands from
+    elsewhere. One colour per ray is the plainest guess for what a picture does not show.
+    """
+    return compare(form, colors, target[:, :, None].expand_as(colors))
+
+
 def opacity_loss(opacity: Float[Tensor, "batch *rest"]) -> Float[Tensor, ""]:
     """Returns the mean light that passes through the box, `mean(1 - opacity)`: 0 when every ray ends inside it."""
     return (1 - opacity).mean()

@@ -9,8 +9,8 @@ def _fraction(step: int, steps: int) -> float:
 
 
 def ramp(start: float, end: float, step: int, steps: int, *, until: float) -> float:
-    """Goes linearly from `start` at step 0 to `end` at the fraction `until` of the steps, and stays there."""
-    return start + (end - start) * min(1.0, _fraction(step, steps) / until)
+    """Goes linearly from `start` at step 0 to `end` at the fraction `until` of the steps; before and after it stays what it is there."""
+    return start + (end - start) * min(1.0, max(0.0, _fraction(step, steps) / until))
 
 
 def opacity_factor(step: int, steps: int) -> float:
@@ -25,7 +25,7 @@ def semantic_factor(step: int, steps: int, start: float) -> float:
 
 def novel_chance(step: int, steps: int, highest: float) -> float:
     """Probability that a step renders a novel view: `2 * step / steps`, at most `highest`."""
-    return min(highest, 2 * _fraction(step, steps))
+    return min(highest, max(0.0, 2 * _fraction(step, steps)))
 
 
 def novel_yaw_divisor(step: int, steps: int, divisors: tuple[float, float]) -> float:

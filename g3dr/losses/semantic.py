@@ -10,6 +10,7 @@ from torch import Tensor
 from g3dr.backbones.protocols import EmbeddingBackbone, StageBackbone
 from g3dr.config import LossForm
 from g3dr.losses.forms import compare, compare_per_image
+from g3dr.losses.targets import Recall, look_again
 
 
 def embedding_distance(
@@ -17,10 +18,19 @@ def embedding_distance(
     form: LossForm,
     prediction: Float[Tensor, "batch 3 height width"],
     target: Float[Tensor, "batch 3 target_height target_width"],
+    *,
+    recall: Recall = look_again,
 ) -> Float[Tensor, ""]:
-    """Compares the image embeddings of rendered and given pictures, both RGB in [-1, 1] and of any size."""
-    with torch.no_grad():
-        wanted = backbone.embed(target.detach())
+    """Compares the image embeddings of rendered and given pictures, both RGB in [-1, 1] and of any size.
+
+    Args:
+        backbone: Gives the embeddings.
+        form: How they are compared.
+        prediction: The rendered pictures.
+        target: The given pictures.
+        recall: Finds what is known of the given pictures.
+    """
+    (wanted,) = recall("embedding", target, lambda pictures: [backbone.embed(pictures)])
     return compare(form, backbone.embed(prediction), wanted)
 
 
@@ -36,6 +46,8 @@ def deep_feature_distance_per_image(
     prediction: Float[Tensor, "batch 3 height width"],
     target: Float[Tensor, "batch 3 height width"],
     deepest: int | None = None,
+    *,
+    recall: Recall = look_again,
 ) -> Float[Tensor, "batch"]:
     """Sums over stages the distance of unit-normalised features; with `l2` and VGG-16 this is LPIPS.
 
@@ -45,9 +57,10 @@ def deep_feature_distance_per_image(
         prediction: RGB in [-1, 1].
         target: RGB in [-1, 1], of the same size.
         deepest: Use only that many of the deepest stages, which say what is seen rather than where; all if None.
+        recall: Finds what is known of the target.
     """
-    with torch.no_grad():
-        wanted = backbone.stage_features(target.detach(), deepest)
+    kind = f"stages {deepest or 'all'} at {tuple(target.shape[-2:])}"
+    wanted = recall(kind, target, lambda pictures: backbone.stage_features(pictures, deepest))
     found = backbone.stage_features(prediction, deepest)
     return torch.stack([_stage_distance(form, *pair) for pair in zip(found, wanted, strict=True)]).sum(dim=0)
 
@@ -58,6 +71,8 @@ def deep_feature_distance(
     prediction: Float[Tensor, "batch 3 height width"],
     target: Float[Tensor, "batch 3 height width"],
     deepest: int | None = None,
+    *,
+    recall: Recall = look_again,
 ) -> Float[Tensor, ""]:
     """Returns the mean over images of `deep_feature_distance_per_image`."""
-    return deep_feature_distance_per_image(backbone, form, prediction, target, deepest).mean()
+    return deep_feature_distance_per_image(backbone, form, prediction, target, deepest, recall=recall).mean()

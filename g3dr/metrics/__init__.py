@@ -6,7 +6,7 @@ extractor looks at. Distribution metrics are named by their extractor: only Ince
 """
 
 from g3dr.metrics.accumulators import Mean
-from g3dr.metrics.depth import depth_l2_normalized, depth_rmse, flatness, non_flatness_score
+from g3dr.metrics.depth import depth_histogram, depth_l2_normalized, depth_rmse, flatness, non_flatness_score
 from g3dr.metrics.distribution import DistributionReport, distribution_report, halved
 from g3dr.metrics.features import FeatureStatistics, Moments
 from g3dr.metrics.frechet import frechet_distance
@@ -21,6 +21,7 @@ __all__ = [
     "KidInterval",
     "Mean",
     "Moments",
+    "depth_histogram",
     "depth_l2_normalized",
     "depth_rmse",
     "distribution_report",

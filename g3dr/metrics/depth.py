@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from g3dr.errors import DataError
 from g3dr.metrics.masks import masked_mean
 
 NEAR, FAR = 4.0, 6.0
@@ -47,13 +48,27 @@ def depth_l2_normalized(
     return (_normalized(prediction) - _normalized(target)).square().mean(dim=1)
 
 
+def depth_histogram(depth: Float[Tensor, "batch 1 height width"]) -> Float[Tensor, "batch bin"]:
+    """Counts the pixels of each depth map in 64 equal bins from 4 to 6, after clamping the depth to that range.
+
+    Args:
+        depth: Distance along the ray, world units; not a picture of it.
+
+    Raises:
+        DataError: The maps have more than one channel: colours are no depth, and their histogram says nothing about flatness.
+    """
+    if depth.ndim != 4 or depth.shape[1] != 1:
+        raise DataError(f"Depth maps have the shape (batch, 1, height, width), got {tuple(depth.shape)}.")
+    clamped = depth.float().clamp(NEAR, FAR).flatten(start_dim=1)
+    return torch.stack([torch.histc(row, FLATNESS_BINS, NEAR, FAR) for row in clamped])
+
+
 def flatness(depth: Float[Tensor, "batch 1 height width"]) -> Float[Tensor, "batch"]:
     """Effective number of occupied depth bins of each map, 1 (flat) to 64 [3DGP, section 4].
 
-    The depth is clamped to [4, 6] and counted in 64 equal bins; the value is exp(-sum p ln(p + 1e-12)).
+    The value is exp(-sum p ln(p + 1e-12)) over the shares p of `depth_histogram`.
     """
-    clamped = depth.float().clamp(NEAR, FAR).flatten(start_dim=1)
-    counts = torch.stack([torch.histc(row, FLATNESS_BINS, NEAR, FAR) for row in clamped]).double()
+    counts = depth_histogram(depth).double()
     shares = counts / counts.sum(dim=1, keepdim=True)
     return torch.exp(-(shares * torch.log(shares + 1e-12)).sum(dim=1))
 

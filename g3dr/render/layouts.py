@@ -21,53 +21,69 @@ NEAREST_DISTANCE = 0.1  # keeps the projection finite for points behind the inpu
 Points = Float[Tensor, "*axes 3"]
 PlaneCoordinates = Float[Tensor, "*axes _plane 2"]
 Planes = Float[Tensor, "batch _plane channel height width"]
+Coordinate = Float[Tensor, "*samples"]
+AxisCoordinates = Float[Tensor, "_axis *samples"]
 
 
 class Layout(ABC):
-    """A placement of planes in the box [-1, 1]^3."""
+    """A placement of planes in the box [-1, 1]^3.
 
-    planes = 3
+    Attributes:
+        pairs: Which axes of `axes` are column and row of each distinct plane.
+    """
+
+    pairs: tuple[tuple[int, int], ...]
+
+    @property
+    def planes(self) -> int:
+        """Number of distinct planes."""
+        return len(self.pairs)
 
     @abstractmethod
     def coordinates(self, points: Points) -> PlaneCoordinates:
-        """Returns where `points` (world frame) fall on each of the three planes."""
+        """Returns where `points` (world frame) fall on each of the three planes as the generator emits them."""
+
+    @abstractmethod
+    def axes(self, x: Coordinate, y: Coordinate, z: Coordinate) -> AxisCoordinates:
+        """Returns the different coordinates that points (world frame) have on the distinct planes, each once."""
 
     def merge(self, planes: Planes) -> Planes:
-        """Returns the distinct planes; their lookups at `distinct_coordinates` sum to those of all three."""
+        """Returns the distinct planes; their lookups sum to those of all three."""
         return planes
-
-    def distinct_coordinates(self, points: Points) -> PlaneCoordinates:
-        """Returns where `points` fall on each of the distinct planes."""
-        return self.coordinates(points)
 
 
 class PublishedLayout(Layout):
     """The axes of the published checkpoints: (x, y), (x, z) and (z, x), the last being the second transposed."""
 
-    planes = 2
+    pairs = ((0, 1), (0, 2))
 
     def coordinates(self, points: Points) -> PlaneCoordinates:
         """See Layout."""
         x, y, z = points.unbind(-1)
         return torch.stack([x, y, x, z, z, x], dim=-1).reshape(*points.shape[:-1], 3, 2)
 
+    def axes(self, x: Coordinate, y: Coordinate, z: Coordinate) -> AxisCoordinates:
+        """See Layout."""
+        return torch.stack([x, y, z])
+
     def merge(self, planes: Planes) -> Planes:
         """See Layout."""
         return torch.stack([planes[:, 0], planes[:, 1] + planes[:, 2].transpose(-1, -2)], dim=1)
-
-    def distinct_coordinates(self, points: Points) -> PlaneCoordinates:
-        """See Layout."""
-        x, y, z = points.unbind(-1)
-        return torch.stack([x, y, x, z], dim=-1).reshape(*points.shape[:-1], 2, 2)
 
 
 class ImageAlignedLayout(Layout):
     """The image plane (z to the right, y up, as the input camera sees them), then (x, y) and (x, z)."""
 
+    pairs = ((0, 1), (2, 3), (2, 0))
+
     def coordinates(self, points: Points) -> PlaneCoordinates:
         """See Layout."""
         x, y, z = points.unbind(-1)
         return torch.stack([z, -y, x, y, x, z], dim=-1).reshape(*points.shape[:-1], 3, 2)
+
+    def axes(self, x: Coordinate, y: Coordinate, z: Coordinate) -> AxisCoordinates:
+        """See Layout."""
+        return torch.stack([z, -y, x, y])
 
 
 class PerspectiveLayout(Layout):
@@ -80,14 +96,25 @@ class PerspectiveLayout(Layout):
             while the borders of a feature picture lie half a pixel further out.
     """
 
+    pairs = ((0, 1), (2, 3), (2, 4))
+
     def __init__(self, resolution: int) -> None:
         self._scale = (resolution - 1) / resolution / math.tan(math.radians(FOV_DEGREES) / 2)
 
     def coordinates(self, points: Points) -> PlaneCoordinates:
         """See Layout."""
         x, y, z = points.unbind(-1)
-        scale = self._scale / (x + RADIUS).clamp(min=NEAREST_DISTANCE)
+        scale = self._scale_at(x)
         return torch.stack([z * scale, -y * scale, x, y, x, z], dim=-1).reshape(*points.shape[:-1], 3, 2)
+
+    def axes(self, x: Coordinate, y: Coordinate, z: Coordinate) -> AxisCoordinates:
+        """See Layout."""
+        scale = self._scale_at(x)
+        return torch.stack([z * scale, -y * scale, x, y, z])
+
+    def _scale_at(self, x: Coordinate) -> Coordinate:
+        """Returns plane units per world unit at the depth of `x`."""
+        return self._scale / (x + RADIUS).clamp(min=NEAREST_DISTANCE)
 
 
 def make_layout(name: PlaneLayout, resolution: int) -> Layout:

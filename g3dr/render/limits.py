@@ -1,4 +1,4 @@
-"""Where a ray enters and leaves the box [-1, 1]^3."""
+"""Where a ray is sampled: from where it enters the box [-1, 1]^3 to where it leaves it, or between fixed distances."""
 
 from dataclasses import dataclass
 
@@ -15,12 +15,12 @@ MISS_LIMITS = (RADIUS - 1, RADIUS + 1)  # ordinary distances, so that nothing be
 
 @dataclass(frozen=True)
 class RayLimits:
-    """The part of each ray that lies in the box.
+    """The part of each ray that is sampled.
 
     Attributes:
         near: Distance of the entry, world units.
         far: Distance of the exit.
-        hit: The ray meets the box in front of its origin.
+        hit: The ray is sampled at all; not if it misses the box.
     """
 
     near: Float[Tensor, "batch ray"]
@@ -37,3 +37,21 @@ def box_limits(rays: Rays) -> RayLimits:
     hit = (near < far) & (far > 0)
     near, far = near.clamp(min=0), far.clamp(min=0)
     return RayLimits(near=torch.where(hit, near, MISS_LIMITS[0]), far=torch.where(hit, far, MISS_LIMITS[1]), hit=hit)
+
+
+def points_in_box(rays: Rays, fractions: Float[Tensor, "batch ray point"]) -> Float[Tensor, "batch ray point 3"]:
+    """Returns points of each ray between its entry into the box (fraction 0) and its exit (1), world frame."""
+    limits = box_limits(rays)
+    distances = torch.lerp(limits.near[..., None], limits.far[..., None], fractions)
+    return rays.origins[:, :, None] + rays.directions[:, :, None] * distances[..., None]
+
+
+def fixed_limits(rays: Rays, near: float, far: float) -> RayLimits:
+    """Returns the same limits for all rays, box or no box."""
+    shape = rays.origins[..., 0]
+    return RayLimits(torch.full_like(shape, near), torch.full_like(shape, far), torch.ones_like(shape, dtype=torch.bool))
+
+
+def ray_limits(rays: Rays, ray_range: tuple[float, float] | None) -> RayLimits:
+    """Returns where rays are sampled: in the box, or in `ray_range` if there is one."""
+    return box_limits(rays) if ray_range is None else fixed_limits(rays, *ray_range)

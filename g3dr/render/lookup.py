@@ -1,76 +1,114 @@
-"""Bilinear lookup in a node table, and its derivative without scattered additions.
+"""Bilinear lookup in a node table: a sample is the weighted sum of four rows per plane.
 
-A sample is the weighted sum of four rows per plane. Backward would add into shared rows from many samples; instead the
-samples are sorted by their cell and summed in order, which gives the same bits on every run.
+The derivative needs no scattered additions: samples are sorted by their cell and summed in order, which gives the same bits
+on every run. Shape legend: a row of the table is a node, counted over the planes of one image.
 """
 
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F  # noqa: N812, the usual name
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from g3dr.render.layouts import PlaneCoordinates
-from g3dr.render.table import BORDER_NODES, NodeTable
+from g3dr.render.layouts import AxisCoordinates
+from g3dr.render.table import BORDER_NODES
 
-Cells = Int[Tensor, "sample plane"]
-CornerWeights = Float[Tensor, "sample plane 4"]
-Rows = Float[Tensor, "_node channel"]
+ROWS_AT_ONCE = 4  # rows of nodes whose gradient is summed at once: the samples that reach them stay in a CPU's cache
+
+Rows = Float[Tensor, "node channel"]
+Looked = Float[Tensor, "sample channel"]
 
 
-def locate(coordinates: PlaneCoordinates, side: int) -> tuple[Cells, CornerWeights]:
-    """Returns the upper left node of each sample's cell (32-bit, counted over all images and planes) and the four corners' weights.
+@dataclass(frozen=True)
+class Location:
+    """Where samples lie in a table.
 
-    Args:
-        coordinates: Plane coordinates with axes batch, sample, plane, (column, row); outside [-1, 1] the table is zero.
+    Attributes:
+        cells: The upper left node of each sample's cell, 32-bit.
+        weights: Of the four corners: upper left, upper right, lower left, lower right.
         side: Nodes along one side of a plane.
     """
-    batch, samples, planes = coordinates.shape[:3]
-    half = (side - 1) / 2
-    position = (coordinates * (half - BORDER_NODES) + half).clamp(0.0, side - 1.0)
-    corner = position.floor().clamp(max=side - 2.0)
-    (column, row), (right, down) = corner.int().unbind(-1), (position - corner).unbind(-1)
-    plane = torch.arange(batch * planes, device=coordinates.device, dtype=torch.int32).reshape(batch, 1, planes) * side**2
-    left, up = 1 - right, 1 - down
-    weights = torch.stack([left * up, right * up, left * down, right * down], dim=-1)
-    return (plane + row * side + column).reshape(batch * samples, planes), weights.reshape(batch * samples, planes, 4)
+
+    cells: Int[Tensor, "sample plane"]
+    weights: Float[Tensor, "sample plane 4"]
+    side: int
+
+    @property
+    def shifts(self) -> tuple[int, int, int, int]:
+        """How many nodes after the upper left one the corners stand."""
+        return 0, 1, self.side, self.side + 1
+
+    def nodes(self) -> Int[Tensor, "sample corner"]:
+        """Returns the nodes of all corners, plane by plane."""
+        shifts = torch.tensor(self.shifts, device=self.cells.device, dtype=torch.int32)
+        return (self.cells[..., None] + shifts).flatten(1)
 
 
-class GatherSum(torch.autograd.Function):
-    """The weighted sum of table rows over all corners and planes; differentiable in the rows only."""
+def locate(coordinates: AxisCoordinates, pairs: tuple[tuple[int, int], ...], side: int) -> Location:
+    """Returns the cells of samples and their corners' weights.
 
-    @staticmethod
-    def forward(ctx: Any, rows: Rows, cells: Cells, weights: CornerWeights, side: int) -> Float[Tensor, "sample channel"]:
-        """Sums four rows per plane for each sample."""
-        ctx.save_for_backward(cells, weights)
-        ctx.side, ctx.nodes = side, len(rows)
-        corners = torch.tensor([0, 1, side, side + 1], device=cells.device, dtype=torch.int32)
-        index = (cells[..., None] + corners).flatten(1)
-        return F.embedding_bag(index, rows, mode="sum", per_sample_weights=weights.flatten(1))
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Float[Tensor, "sample channel"]) -> tuple[Rows, None, None, None]:
-        """Sums the samples of each cell per corner, then shifts the four sums to their nodes."""
-        cells, weights = ctx.saved_tensors
-        ordered, order = torch.sort(cells.flatten(), stable=True)
-        starts = torch.searchsorted(ordered, torch.arange(ctx.nodes, device=cells.device, dtype=cells.dtype))
-        samples, gradient = order // cells.shape[1], gradient.contiguous()
-        corners = weights.flatten(0, 1).t().index_select(1, order)
-
-        def summed(corner: int) -> Tensor:
-            return F.embedding_bag(samples, gradient, starts, mode="sum", per_sample_weights=corners[corner])
-
-        total = summed(0)
-        for corner, shift in ((1, 1), (2, ctx.side), (3, ctx.side + 1)):
-            total[shift:] += summed(corner)[: ctx.nodes - shift]
-        return total, None, None, None
+    Args:
+        coordinates: Axes axis, sample; in [-1, 1] inside of the planes, the table is zero further out.
+        pairs: Which axes are column and row of each plane.
+        side: Nodes along one side of a plane.
+    """
+    half, samples = (side - 1) / 2, coordinates.shape[1]
+    position = (coordinates * (half - BORDER_NODES)).add_(half).clamp_(0.0, side - 1.0)
+    corner = position.floor().clamp_(max=side - 2.0)
+    far = position.sub_(corner)
+    parts, corner = (1 - far, far), corner.int()
+    cells = coordinates.new_empty((samples, len(pairs)), dtype=torch.int32)
+    weights = coordinates.new_empty((samples, len(pairs), 4))
+    for plane, (column, row) in enumerate(pairs):
+        torch.add(corner[column] + plane * side**2, corner[row], alpha=side, out=cells[:, plane])
+        for place in range(4):
+            torch.mul(parts[place // 2][row], parts[place % 2][column], out=weights[:, plane, place])
+    return Location(cells, weights, side)
 
 
-def look_up(table: NodeTable, coordinates: Float[Tensor, "batch sample plane 2"]) -> Float[Tensor, "batch sample channel"]:
-    """Returns the first decoder layer's output at samples given by their coordinates on the distinct planes."""
-    cells, weights = locate(coordinates, table.side)
-    sums: Tensor = GatherSum.apply(table.rows.flatten(0, 1), cells, weights, table.side)
-    return sums.reshape(*coordinates.shape[:2], -1)
+def look_up(rows: Rows, nodes: Int[Tensor, "sample corner"], weights: Float[Tensor, "sample corner"]) -> Looked:
+    """Returns the weighted sums of rows, corners and planes together."""
+    return F.embedding_bag(nodes, rows, mode="sum", per_sample_weights=weights)
+
+
+def add_transposed(total: Rows, gradient: Looked, location: Location) -> None:
+    """Adds to `total` the gradient of the rows: that of `look_up`, read backwards.
+
+    Args:
+        total: One image's rows; is changed.
+        gradient: Of the looked-up sums.
+        location: Of the samples.
+    """
+    planes = total.split(location.side**2)
+    for plane, nodes in enumerate(planes):
+        _add_plane(nodes, gradient, location.cells[:, plane] - plane * location.side**2, location.weights[:, plane], location.shifts)
+
+
+def _add_plane(
+    total: Rows,
+    gradient: Looked,
+    cells: Int[Tensor, "sample"],
+    weights: Float[Tensor, "sample 4"],
+    shifts: tuple[int, int, int, int],
+) -> None:
+    """Sorts samples by cell, so that each corner of a range of cells is one sum over neighbours in the sorted list."""
+    order = torch.argsort(cells, stable=True)
+    counts = torch.bincount(cells, minlength=len(total))
+    starts = F.pad(counts.cumsum(dim=0), (1, 0))
+    corners = weights.index_select(0, order).t().contiguous()
+    step = ROWS_AT_ONCE * shifts[2] if total.device.type == "cpu" else len(total)
+    for first, last, begin, end in _ranges(starts, step):
+        offsets = starts[first:last] - begin
+        for shift, corner in zip(shifts, corners[:, begin:end], strict=True):
+            sums = F.embedding_bag(order[begin:end], gradient, offsets, mode="sum", per_sample_weights=corner)
+            kept = min(last - first, len(total) - first - shift)  # the last nodes have no neighbours, and no samples
+            total[first + shift : first + shift + kept] += sums[:kept]
+
+
+def _ranges(starts: Int[Tensor, "node"], step: int) -> list[tuple[int, int, int, int]]:
+    """Returns ranges of cells that hold samples: first and last cell, begin and end in the sorted list."""
+    borders = torch.arange(0, len(starts) - 1 + step, step, device=starts.device).clamp(max=len(starts) - 1)
+    cells, places = borders.tolist(), starts[borders].tolist()
+    ranges = zip(cells, cells[1:], places, places[1:], strict=False)
+    return [(first, last, begin, end) for first, last, begin, end in ranges if begin < end]

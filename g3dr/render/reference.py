@@ -12,12 +12,12 @@ from g3dr.config import RendererConfig
 from g3dr.render.compositing import ScaledGradient, middles, regularization_factor
 from g3dr.render.decoder import PlaneDecoder
 from g3dr.render.layouts import Layout, Planes
-from g3dr.render.limits import box_limits
+from g3dr.render.limits import ray_limits
 from g3dr.render.sampling import RaySampling, coarse_distances, even_quantiles, weighted_distances, window_distances
 from g3dr.render.table import LEVEL_FACTORS, plane_level
 from g3dr.types import Rays, Rendering
 
-Values = Float[Tensor, "batch ray _sample 4"]
+Values = Float[Tensor, "batch ray _sample value"]
 Distances = Float[Tensor, "batch ray _sample"]
 
 
@@ -73,7 +73,7 @@ class ReferenceRenderer:
 
     def render(self, planes: Planes, rays: Rays, sampling: RaySampling) -> Rendering:
         """Renders all rays at once."""
-        limits = box_limits(rays)
+        limits = ray_limits(rays, self.config.ray_range)
         distances = coarse_distances(limits, self.config.coarse_samples, sampling.jitter)
         if self.config.fine_samples:
             with torch.no_grad():
@@ -91,5 +91,9 @@ class ReferenceRenderer:
             opacity, colors = ScaledGradient.apply(opacity, factor), ScaledGradient.apply(colors, factor[..., None])
         weights = interval_share(opacity)
         total = weights.sum(dim=-1)
-        rgb = (weights[..., None] * colors).sum(dim=-2) + (1 - total[..., None] if self.config.white_background else 0)
-        return Rendering(rgb * 2 - 1, (weights * positions).sum(dim=-1) / (total + 0.001), total)
+        sums = (weights[..., None] * colors).sum(dim=-2)
+        rgb = sums[..., :3] + (1 - total[..., None] if self.config.white_background else 0)
+        semantics = None if self.decoder.semantics is None else sums[..., 3:]
+        depth = (weights * positions).sum(dim=-1) / (total + 0.001)
+        spread = (weights * (positions - depth[..., None]) ** 2).sum(dim=-1) / (total + 0.001)
+        return Rendering(rgb * 2 - 1, depth, total, semantics, spread)

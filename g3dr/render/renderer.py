@@ -5,44 +5,27 @@ depth), and all samples are composited together.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
 from g3dr.config import RendererConfig
-from g3dr.render.compositing import Samples, Values, composite, compositing_weights, optical_thickness
-from g3dr.render.decoder import PlaneDecoder
+from g3dr.render.compositing import Colors, Samples, SampleValues, composite_samples, compositing_weights, optical_thickness
+from g3dr.render.decoder import PlaneDecoder, activate
+from g3dr.render.decoding import decode
 from g3dr.render.layouts import Layout, Planes, make_layout
-from g3dr.render.limits import RayLimits, box_limits
-from g3dr.render.lookup import look_up
+from g3dr.render.limits import RayLimits, ray_limits
 from g3dr.render.sampling import RaySampling, coarse_distances, even_quantiles, weighted_distances, window_distances
 from g3dr.render.table import NodeTable, NodeTableBuilder
+from g3dr.render.tiles import ordered_rays, ordered_sampling, restored, tile_order
 from g3dr.types import Rays, Rendering
 
 AVERAGED_PLANES = 3
-INFERENCE_SAMPLES = 2**17  # samples in flight without gradients: enough to fill a GPU, few enough for a CPU's caches
-TRAINING_SAMPLES = 2**21  # samples whose intermediate results are kept for the backward pass; more are recomputed
-
-
-class Reordered(torch.autograd.Function):
-    """Samples of each ray in another order; backward applies the inverse order instead of adding."""
-
-    @staticmethod
-    def forward(ctx: Any, values: Values, order: Int[Tensor, "batch ray sample"]) -> Values:
-        """Returns `values` in `order`."""
-        ctx.save_for_backward(order)
-        return values.gather(2, order[..., None].expand_as(values))
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Values) -> tuple[Values, None]:
-        """Puts gradients back."""
-        (order,) = ctx.saved_tensors
-        return gradient.gather(2, order.argsort(dim=-1)[..., None].expand_as(gradient)), None
+INFERENCE_SAMPLES = 2**18  # samples in flight without gradients: few enough for a CPU's caches
+GPU_FACTOR = 32  # a GPU needs more at once to be busy
+TRAINING_SAMPLES = 2**23  # samples whose intermediate results are kept for the backward pass, about 100 bytes each; more are recomputed
 
 
 class Renderer(nn.Module):
@@ -73,7 +56,12 @@ class Renderer(nn.Module):
             rays: The same number of rays for each image, from one or several views.
             sampling: Chance and known depths; their parts are rendered with the rays they belong to.
         """
-        chunk, recompute = self._rays_at_once(len(table.rows))
+        order = tile_order(rays)
+        rendering = self._in_parts(table, decoder, ordered_rays(rays, order), ordered_sampling(sampling, order))
+        return restored(rendering, order)
+
+    def _in_parts(self, table: NodeTable, decoder: PlaneDecoder, rays: Rays, sampling: RaySampling) -> Rendering:
+        chunk, recompute = self._rays_at_once(len(table.rows), table.rows.device)
         total = rays.origins.shape[1]
         if total <= chunk:
             return self._render(table, decoder, rays, sampling)
@@ -81,38 +69,51 @@ class Renderer(nn.Module):
         starts = range(0, total, chunk)
         return _concatenated([run(table, decoder, _rays_between(rays, s, s + chunk), sampling.of_rays(s, s + chunk)) for s in starts])
 
-    def _rays_at_once(self, batch: int) -> tuple[int, bool]:
+    def _rays_at_once(self, batch: int, device: torch.device) -> tuple[int, bool]:
         """Returns the rays per image that may be in flight, and whether more need recomputation in the backward pass."""
         training = torch.is_grad_enabled()
+        inference = INFERENCE_SAMPLES * (1 if device.type == "cpu" else GPU_FACTOR)
         samples = batch * (self.config.coarse_samples + self.config.fine_samples)
-        return max(1, (TRAINING_SAMPLES if training else INFERENCE_SAMPLES) // samples), training
+        return max(1, (TRAINING_SAMPLES if training else inference) // samples), training
 
     def _recomputed(self, table: NodeTable, decoder: PlaneDecoder, rays: Rays, sampling: RaySampling) -> Rendering:
         rendering: Rendering = checkpoint(self._render, table, decoder, rays, sampling, use_reentrant=False, preserve_rng_state=False)
         return rendering
 
     def _render(self, table: NodeTable, decoder: PlaneDecoder, rays: Rays, sampling: RaySampling) -> Rendering:
-        limits = box_limits(rays)
+        limits = ray_limits(rays, self.config.ray_range)
         distances = coarse_distances(limits, self.config.coarse_samples, sampling.jitter)
-        values = self._evaluate(table, decoder, rays, distances)
+        densities, colors = self._evaluate(table, decoder, rays, distances)
+        order = None
         if self.config.fine_samples:
-            fine = self._fine_distances(values.detach(), distances, limits, sampling)
-            fine_values = self._evaluate(table, decoder, rays, fine)
+            fine = self._fine_distances(densities.detach(), distances, limits, sampling)
+            fine_densities, fine_colors = self._evaluate(table, decoder, rays, fine)
             distances, order = torch.sort(torch.cat([distances, fine], dim=-1), dim=-1, stable=True)
-            values = Reordered.apply(torch.cat([values, fine_values], dim=2), order)
+            densities = torch.cat([densities, fine_densities], dim=-1)
+            colors = torch.cat([colors, fine_colors], dim=-1)
+        samples = SampleValues(densities, colors, order)
         white = self.config.white_background
-        return composite(values, distances, limits.hit, sampling.regularization_depth, white_background=white)
+        return composite_samples(samples, distances, limits.hit, sampling.regularization_depth, white_background=white)
 
-    def _evaluate(self, table: NodeTable, decoder: PlaneDecoder, rays: Rays, distances: Samples) -> Values:
+    def values_at(
+        self, table: NodeTable, decoder: PlaneDecoder, points: Float[Tensor, "batch point 3"]
+    ) -> Float[Tensor, "batch point value"]:
+        """Returns raw density, colour in [0, 1], then semantics if there are any, at points of the world."""
+        raw = decode(table, self.layout, *decoder.last_layers(), self.layout.axes(*points.unbind(-1)))
+        densities, colors = activate(raw)
+        return torch.cat([densities[None], colors]).permute(1, 2, 0)
+
+    def _evaluate(self, table: NodeTable, decoder: PlaneDecoder, rays: Rays, distances: Samples) -> tuple[Samples, Colors]:
         """Returns raw density and colour at distances along rays."""
-        points = torch.addcmul(rays.origins[:, :, None], rays.directions[:, :, None], distances[..., None])
-        coordinates = self.layout.distinct_coordinates(points.flatten(1, 2))
-        return decoder.finish(look_up(table, coordinates)).reshape(*distances.shape, -1)
+        starts, directions = rays.origins.permute(2, 0, 1)[..., None], rays.directions.permute(2, 0, 1)[..., None]
+        points = torch.addcmul(starts, directions, distances).flatten(2)
+        raw = decode(table, self.layout, *decoder.last_layers(), self.layout.axes(*points))
+        return activate(raw.unflatten(2, distances.shape[1:]))
 
-    def _fine_distances(self, values: Values, distances: Samples, limits: RayLimits, sampling: RaySampling) -> Samples:
+    def _fine_distances(self, densities: Samples, distances: Samples, limits: RayLimits, sampling: RaySampling) -> Samples:
         count = self.config.fine_samples
         quantiles = sampling.fine_uniform if sampling.fine_uniform is not None else even_quantiles(count, distances)
-        weights = compositing_weights(optical_thickness(values[..., 0], distances, limits.hit))
+        weights = compositing_weights(optical_thickness(densities, distances, limits.hit))
         fine = weighted_distances(distances, weights, quantiles)
         if sampling.window_depth is None or sampling.window_mask is None:
             return fine
@@ -126,4 +127,7 @@ def _rays_between(rays: Rays, start: int, stop: int) -> Rays:
 
 def _concatenated(parts: list[Rendering]) -> Rendering:
     rgb: Float[Tensor, "batch ray 3"] = torch.cat([part.rgb for part in parts], dim=1)
-    return Rendering(rgb, torch.cat([part.depth for part in parts], dim=1), torch.cat([part.opacity for part in parts], dim=1))
+    depth, opacity = torch.cat([part.depth for part in parts], dim=1), torch.cat([part.opacity for part in parts], dim=1)
+    semantics = [part.semantics for part in parts if part.semantics is not None]
+    spread = [part.spread for part in parts if part.spread is not None]
+    return Rendering(rgb, depth, opacity, torch.cat(semantics, dim=1) if semantics else None, torch.cat(spread, dim=1) if spread else None)

@@ -14,8 +14,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from g3dr.config import ModelConfig
 from g3dr.errors import CheckpointError
 from g3dr.training.layout import INDEX, MODEL, OPTIMIZER
+from g3dr.training.recorded_config import config_from_json, config_to_json
 
 FORMAT = 1
 
@@ -30,11 +32,13 @@ class Checkpoint:
         step: Steps that were done.
         model: The model's state by the published parameter names.
         optimizer: Adam's moments, as `<parameter>.exp_avg` and `<parameter>.exp_avg_sq`; empty for a model alone.
+        config: What the model was, so that nobody needs the experiment to load it; None in checkpoints made before it was recorded.
     """
 
     step: int
     model: dict[str, Tensor]
     optimizer: dict[str, Tensor]
+    config: ModelConfig | None = None
 
 
 def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -48,28 +52,41 @@ def write_checkpoint(checkpoint: Checkpoint) -> dict[str, bytes]:
         files[OPTIMIZER] = save(_contiguous(checkpoint.optimizer))
     checksums = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     index = {"format": FORMAT, "step": checkpoint.step, "sha256": checksums}
+    if checkpoint.config is not None:
+        index["config"] = config_to_json(checkpoint.config)
     files[INDEX] = json.dumps(index, indent=1, sort_keys=True).encode()
     return files
 
 
-def read_checkpoint(files: CheckpointFiles, where: str) -> Checkpoint:
+def read_checkpoint(files: CheckpointFiles, where: str, *, optimizer: bool = True) -> Checkpoint:
     """Reads what `write_checkpoint` wrote.
 
     Args:
         files: File contents by name.
         where: Where they come from, for error messages.
+        optimizer: Read the optimizer's state too, if the checkpoint has one.
 
     Raises:
-        CheckpointError: A file is missing or damaged.
+        CheckpointError: A file is missing or damaged, or a newer version wrote it.
     """
     try:
         index = json.loads(files[INDEX])
-        for name, expected in index["sha256"].items():
+        _check_format(index["format"], where)
+        config = config_from_json(index["config"], where) if index.get("config") else None
+        wanted = {name: expected for name, expected in index["sha256"].items() if optimizer or name != OPTIMIZER}
+        for name, expected in wanted.items():
             _check(files[name], expected, f"{where}/{name}")
-        optimizer = load(files[OPTIMIZER]) if OPTIMIZER in index["sha256"] else {}
-        return Checkpoint(step=int(index["step"]), model=load(files[MODEL]), optimizer=optimizer)
-    except (KeyError, ValueError, TypeError, SafetensorError) as error:
+        moments = load(files[OPTIMIZER]) if OPTIMIZER in wanted else {}
+        return Checkpoint(step=int(index["step"]), model=load(files[MODEL]), optimizer=moments, config=config)
+    except (KeyError, ValueError, TypeError, AttributeError, SafetensorError) as error:
         raise CheckpointError(f"{where}: the checkpoint is incomplete or unreadable ({error})") from error
+
+
+def _check_format(found: int, where: str) -> None:
+    if found > FORMAT:
+        raise CheckpointError(
+            f"{where}: written by a newer version in format {found}, this one reads up to {FORMAT}; update the program to read it"
+        )
 
 
 def _check(data: bytes, expected: str, where: str) -> None:
@@ -78,22 +95,33 @@ def _check(data: bytes, expected: str, where: str) -> None:
         raise CheckpointError(f"{where}: damaged, its SHA-256 is {actual[:12]}..., recorded was {expected[:12]}...")
 
 
-def load_model(model: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
+def load_model(model: nn.Module, state: Mapping[str, Tensor], where: str, *, may_lack: tuple[str, ...] = ()) -> None:
     """Copies `state` into `model`.
+
+    Args:
+        model: Any model.
+        state: Tensors by parameter name.
+        where: Where they come from, for error messages.
+        may_lack: Parameters that begin like this keep the model's values where `state` lacks them.
 
     Raises:
         CheckpointError: Names or shapes differ; the sentence names examples of each.
     """
     own = model.state_dict()
-    problems = _differences(
-        {name: tuple(tensor.shape) for name, tensor in own.items()}, {name: tuple(t.shape) for name, t in state.items()}
-    )
+    state = {**{name: tensor for name, tensor in own.items() if name.startswith(may_lack)}, **state}
+    problems = differences({name: tuple(tensor.shape) for name, tensor in own.items()}, {name: tuple(t.shape) for name, t in state.items()})
     if problems:
         raise CheckpointError(f"{where}: the checkpoint does not fit the configured model: {'; '.join(problems)}")
     model.load_state_dict(dict(state))
 
 
-def _differences(own: Mapping[str, tuple[int, ...]], other: Mapping[str, tuple[int, ...]]) -> list[str]:
+def differences(own: Mapping[str, tuple[int, ...]], other: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """Returns what `other` lacks, has too much or has in another size than `own`, one phrase each with examples; empty if nothing.
+
+    Args:
+        own: Shapes that a model needs, by name.
+        other: Shapes that were found.
+    """
     found = []
     for label, names in (("missing", own.keys() - other.keys()), ("unknown", other.keys() - own.keys())):
         if names:
@@ -131,7 +159,7 @@ def restore_adam(optimizer: torch.optim.Adam, names: Mapping[Tensor, str], momen
             if f"{name}.exp_avg" not in moments:
                 raise CheckpointError(f"{where}: the optimizer state lacks {name}; was another part of the network frozen?")
             optimizer.state[parameter] = {
-                "step": torch.tensor(float(step)),
+                "step": torch.tensor(float(step), device=parameter.device),  # where the fused kernel wants it
                 "exp_avg": moments[f"{name}.exp_avg"].to(parameter).clone(),
                 "exp_avg_sq": moments[f"{name}.exp_avg_sq"].to(parameter).clone(),
             }

@@ -1,14 +1,18 @@
 """Optimises a model step by step. Who feeds the batches, and where checkpoints go, is the caller's business."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from g3dr.config import TrainingConfig
+from g3dr.config import ObjectiveConfig, TrainingConfig
+from g3dr.errors import ConfigError
 from g3dr.losses import Objective
-from g3dr.model import G3DR
+from g3dr.losses.targets import image_digests
+from g3dr.model import SEMANTIC_PREFIX, G3DR
 from g3dr.training.chance import StepChance
 from g3dr.training.checkpoint import Checkpoint, adam_state, load_model, restore_adam
 from g3dr.training.learning_rate import beta1, learning_rate
@@ -20,11 +24,18 @@ def _unchanged(module: nn.Module) -> nn.Module:
     return module
 
 
-def freeze(model: G3DR, config: TrainingConfig) -> None:
-    """Takes the encoder half of the generator out of the training, if `config.freeze` says so."""
+def freeze(model: G3DR, config: TrainingConfig, objective: ObjectiveConfig) -> None:
+    """Takes out of the training the encoder half of the generator, if `config.freeze` says so, and semantics that no loss looks at."""
     frozen = set(model.encoder_parameters()) if config.freeze == "encoder" else set()
+    unseen = (SEMANTIC_PREFIX,) if objective.semantics.weight == 0 else ()
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name not in frozen)
+        parameter.requires_grad_(name not in frozen and not name.startswith(unseen))
+
+
+def _check_semantics(model: G3DR, objective: ObjectiveConfig) -> None:
+    if objective.semantics.weight > 0 and model.config.conditioning.semantic_channels == 0:
+        allowed = "0, or set model.conditioning.semantic_channels"
+        raise ConfigError("objective.semantics.weight", objective.semantics.weight, allowed)
 
 
 def _groups(model: G3DR, config: TrainingConfig) -> list[dict[str, Any]]:
@@ -35,6 +46,12 @@ def _groups(model: G3DR, config: TrainingConfig) -> list[dict[str, Any]]:
         {"params": [parameter for name, parameter in trained.items() if name not in decoder], "factor": 1.0},
         {"params": [parameter for name, parameter in trained.items() if name in decoder], "factor": config.decoder_rate},
     ]
+
+
+def _check_division(config: TrainingConfig, world_size: int) -> None:
+    if config.batch_size % (world_size * config.accumulation):
+        share = f"batch_size, which is {config.batch_size}, divided by the {world_size} workers"
+        raise ConfigError("training.accumulation", config.accumulation, f"a divisor of training.{share}")
 
 
 class Trainer:
@@ -49,6 +66,10 @@ class Trainer:
         rank: This worker's number.
         world_size: Number of workers that share each batch.
         wrap: Makes the step's module distributed (such as torch's DistributedDataParallel).
+
+    Raises:
+        ConfigError: The batch cannot be divided among the workers and the parts of `accumulation`, or the objective looks at
+            semantics that the model does not have.
     """
 
     def __init__(
@@ -64,8 +85,13 @@ class Trainer:
         wrap: Callable[[nn.Module], nn.Module] = _unchanged,
     ) -> None:
         self.model, self.config, self.step = model, config, 0
-        self._seed, self._device, self._rank, self._world_size = seed, device, rank, world_size
-        freeze(model, config)
+        self._objective = objective
+        self._seed, self._device = seed, device
+        self._positions = range(rank, config.batch_size, world_size)
+        _check_division(config, world_size)
+        _check_semantics(model, objective.config)
+        freeze(model, config, objective.config)
+        model.recompute = config.activation_checkpointing
         self._names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
         self._optimizer = torch.optim.Adam(_groups(model, config), lr=config.learning_rate, betas=config.betas, fused=True)
         self._losses = wrap(TrainingStep(model, objective, config))
@@ -73,16 +99,42 @@ class Trainer:
     def run_step(self, batch: Batch) -> dict[str, Tensor]:
         """Does one optimizer step; returns its loss terms, detached."""
         self._set_rates()
-        positions = range(self._rank, self.config.batch_size, self._world_size)
-        chance = StepChance(self._seed, self.step, positions, self._device)
         self._optimizer.zero_grad(set_to_none=True)
-        terms: dict[str, Tensor] = self._losses(batch.to(self._device), chance, self.step)
-        terms["loss"].backward()  # type: ignore[no-untyped-call]
+        terms = self._gradients(batch)
         if self.config.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
         self._optimizer.step()
         self.step += 1
+        return terms
+
+    def _gradients(self, batch: Batch) -> dict[str, Tensor]:
+        """Adds up the gradient of the batch, part by part; workers exchange theirs once, with the last part."""
+        parts = self.config.accumulation
+        size = len(self._positions) // parts
+        batch, found = self._with_digests(batch), []
+        for number in range(parts):
+            rows = slice(number * size, (number + 1) * size)
+            with nullcontext() if number == parts - 1 else self._alone():
+                found.append(self._gradients_of_part(batch.part(rows), rows))
+        return {name: torch.stack([terms[name] for terms in found]).mean(dim=0) for name in found[0]}
+
+    def _gradients_of_part(self, batch: Batch, rows: slice) -> dict[str, Tensor]:
+        """Every part draws what its images would get in the whole batch."""
+        chance = StepChance(self._seed, self.step, self._positions[rows], self._device)
+        terms: dict[str, Tensor] = self._losses(batch.to(self._device), chance, self.step)
+        (terms["loss"] / self.config.accumulation).backward()  # type: ignore[no-untyped-call]
         return {name: value.detach() for name, value in terms.items()}
+
+    def _with_digests(self, batch: Batch) -> Batch:
+        """Names the images before they travel to the device, if features of them are kept."""
+        store = self._objective.store
+        return batch if store is None or store.is_useless else replace(batch, digests=image_digests(batch.images))
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """Keeps gradients on this worker for the time being."""
+        if isinstance(self._losses, nn.parallel.DistributedDataParallel):
+            return self._losses.no_sync()
+        return nullcontext()
 
     def _set_rates(self) -> None:
         for group in self._optimizer.param_groups:
@@ -91,7 +143,7 @@ class Trainer:
 
     def checkpoint(self) -> Checkpoint:
         """Returns the state after the steps done so far."""
-        return Checkpoint(self.step, self.model.state_dict(), adam_state(self._optimizer, self._names))
+        return Checkpoint(self.step, self.model.state_dict(), adam_state(self._optimizer, self._names), self.model.config)
 
     def restore(self, checkpoint: Checkpoint, where: str) -> None:
         """Continues from `checkpoint`.

@@ -6,6 +6,11 @@ from torch import Tensor
 from g3dr.errors import NonFiniteLossError
 
 
+def _widened(value: Tensor) -> Tensor:
+    """Sums in float64, except on Apple GPUs, which know no such numbers."""
+    return value.float() if value.device.type == "mps" else value.double()
+
+
 class Window:
     """Sums the terms of several steps; a term that only some steps have is averaged over those.
 
@@ -19,7 +24,7 @@ class Window:
     def add(self, terms: dict[str, Tensor]) -> None:
         """Adds one step's terms (scalars)."""
         for name, value in terms.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value.double()
+            self._sums[name] = self._sums[name] + value if name in self._sums else _widened(value)
             self._counts[name] = self._counts.get(name, 0) + 1
 
     def close(self, step: int) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """The parts of which the U-Net is built.
 
 Attribute names are those of the published checkpoints, so that their parameters load without a map.
-Norms are computed in float32 with an epsilon of 1e-5 whatever autocast says.
+Norms are computed in float32 with an epsilon of 1e-5 whatever autocast says. Features lie in memory with their channels last.
 """
 
 import math
@@ -11,34 +11,26 @@ import torch.nn.functional as F  # noqa: N812, the usual name
 from jaxtyping import Float
 from torch import Tensor, nn
 
-NORM_EPSILON = 1e-5
+from g3dr.unet.constants import Constants
+from g3dr.unet.convolutions import NORM_EPSILON, Features, PointwiseConvolution, StandardizedConvolution, added
+
 GROUPS = 8
 
-# Axes with an underscore may differ between the arguments and the result of one function.
-Features = Float[Tensor, "batch _channel _height _width"]
-Embedding = Float[Tensor, "1 _channel"]
-
-
-class StandardizedConvolution(nn.Conv2d):
-    """A convolution whose filters have mean 0 and variance 1 (weight standardisation, Qiao et al. 2019)."""
-
-    def standardized_weight(self) -> Float[Tensor, "channel inputs height width"]:
-        """Returns the filters as they are applied, always in float32."""
-        flat = self.weight.float().flatten(1)
-        return F.layer_norm(flat, flat.shape[1:], eps=NORM_EPSILON).view_as(self.weight)
-
-    def forward(self, input: Features) -> Features:  # noqa: A002, the name of nn.Conv2d
-        """Convolves with standardised filters."""
-        return F.conv2d(input, self.standardized_weight(), self.bias, self.stride, self.padding)
+Embedding = Float[Tensor, "_rows _channel"]  # one row for all images, or one for each
+Modulation = Float[Tensor, "_rows 2 _channel"]  # gain and shift
 
 
 class GroupNorm(nn.GroupNorm):
     """Group normalisation in float32."""
 
-    def forward(self, input: Features) -> Features:  # noqa: A002, the name of nn.GroupNorm
-        """Normalises and returns float32."""
+    def forward(self, input: Features, modulation: Modulation | None = None) -> Features:  # noqa: A002, the name of nn.GroupNorm
+        """Normalises and returns float32; `modulation` replaces the norm's gain and shift, for all images (one row) or for each."""
         with torch.autocast(input.device.type, enabled=False):
-            return F.group_norm(input.float(), self.num_groups, self.weight, self.bias, self.eps)
+            if modulation is not None and len(modulation) > 1:
+                gain, shift = modulation[..., None, None].unbind(1)
+                return torch.addcmul(shift, F.group_norm(input.float(), self.num_groups, eps=self.eps), gain)
+            gain, shift = (self.weight, self.bias) if modulation is None else modulation[0]
+            return F.group_norm(input.float(), self.num_groups, gain, shift, self.eps)
 
 
 class ChannelNorm(nn.Module):
@@ -50,25 +42,22 @@ class ChannelNorm(nn.Module):
 
     def forward(self, features: Features) -> Features:
         """Normalises and returns float32."""
-        features = features.float()
-        variance, mean = torch.var_mean(features, dim=1, unbiased=False, keepdim=True)
-        return (features - mean) * (variance + NORM_EPSILON).rsqrt() * self.g
+        with torch.autocast(features.device.type, enabled=False):
+            last = features.float().permute(0, 2, 3, 1)
+            return F.layer_norm(last, last.shape[-1:], self.g.flatten(), eps=NORM_EPSILON).permute(0, 3, 1, 2)
 
 
 class ConvolutionBlock(nn.Module):
-    """Standardised 3x3 convolution, group norm, an optional scale and shift, SiLU."""
+    """Standardised 3x3 convolution, group norm, SiLU."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.proj = StandardizedConvolution(inputs, outputs, 3, padding=1)
+        self.proj = StandardizedConvolution(inputs, outputs)
         self.norm = GroupNorm(GROUPS, outputs, eps=NORM_EPSILON)
 
-    def forward(self, features: Features, scale: Embedding | None = None, shift: Embedding | None = None) -> Features:
-        """Applies the block; `scale` and `shift` act per channel as x * (scale + 1) + shift."""
-        features = self.norm(self.proj(features))
-        if scale is not None and shift is not None:
-            features = torch.addcmul(shift[..., None, None], features, scale[..., None, None] + 1)
-        return F.silu(features)
+    def forward(self, features: Features, modulation: Modulation | None = None) -> Features:
+        """Applies the block; `modulation` replaces the norm's gain and shift."""
+        return F.silu(self.norm(self.proj(features), modulation), inplace=not torch.is_grad_enabled())
 
 
 class ResidualBlock(nn.Module):
@@ -79,14 +68,20 @@ class ResidualBlock(nn.Module):
         self.mlp = nn.Sequential(nn.SiLU(), nn.Linear(embedding, 2 * outputs))
         self.block1 = ConvolutionBlock(inputs, outputs)
         self.block2 = ConvolutionBlock(outputs, outputs)
-        self.res_conv = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
+        self.res_conv = PointwiseConvolution(inputs, outputs) if inputs != outputs else nn.Identity()
+        self.constants = Constants()
+
+    def _modulation(self, embedding: Embedding) -> Modulation:
+        """Returns the first norm's gain and shift with the embedding's scale and shift behind it: x * (scale + 1) + shift."""
+        scale, shift = self.mlp(embedding).float().chunk(2, dim=1)
+        norm = self.block1.norm
+        return torch.stack([norm.weight * (scale + 1), norm.bias * (scale + 1) + shift], dim=1)
 
     def forward(self, features: Features, embedding: Embedding) -> Features:
         """Applies the block."""
-        scale, shift = self.mlp(embedding).float().chunk(2, dim=1)
-        hidden = self.block2(self.block1(features, scale, shift))
-        result: Tensor = hidden + self.res_conv(features)
-        return result
+        sources = [embedding, *self.mlp.parameters(), *self.block1.norm.parameters()]
+        modulation = self.constants.get("modulation", sources, lambda: self._modulation(embedding))
+        return added(self.block2(self.block1(features, modulation)), self.res_conv(features))
 
 
 class SinusoidalEmbedding(nn.Module):
@@ -102,13 +97,3 @@ class SinusoidalEmbedding(nn.Module):
         """Embeds each time."""
         angles = time[:, None] * self.frequencies
         return torch.cat([angles.sin(), angles.cos()], dim=1)
-
-
-def downsampling(inputs: int, outputs: int) -> nn.Sequential:
-    """Halves the resolution: 2x2 pixels become channels, a 1x1 convolution mixes them."""
-    return nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4 * inputs, outputs, 1))
-
-
-def upsampling(inputs: int, outputs: int) -> nn.Sequential:
-    """Doubles the resolution: nearest neighbours, then a 3x3 convolution."""
-    return nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(inputs, outputs, 3, padding=1))

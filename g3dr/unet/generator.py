@@ -3,16 +3,21 @@
 Widths: the first convolution gives `width` channels; level i ends with width * multipliers[i]; resolution halves between levels.
 """
 
-from itertools import pairwise
+from collections.abc import Callable, Sequence
+from itertools import pairwise, zip_longest
 
 import torch
 import torch.nn.functional as F  # noqa: N812, the usual name
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from g3dr.config import GeneratorConfig
+from g3dr.types import Guidance
 from g3dr.unet.attention import full_attention, linear_attention
-from g3dr.unet.blocks import Embedding, Features, ResidualBlock, SinusoidalEmbedding, downsampling, upsampling
+from g3dr.unet.blocks import Embedding, ResidualBlock, SinusoidalEmbedding
+from g3dr.unet.constants import Constants, forget_constants
+from g3dr.unet.convolutions import Convolution, Downsampling, Features, PointwiseConvolution, Upsampling, added
 from g3dr.unet.position import initial_position_map
 
 INPUT_CHANNELS = 4
@@ -31,7 +36,12 @@ class TriplaneUNet(nn.Module):
 
     Args:
         config: Sizes.
+
+    Attributes:
+        recompute: Whether the backward pass computes the blocks again instead of keeping what is inside them.
     """
+
+    recompute = False
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
@@ -48,7 +58,8 @@ class TriplaneUNet(nn.Module):
         self.mid_block2 = ResidualBlock(widths[-1], widths[-1], embedding)
         self.ups = self._up_levels(widths, embedding)
         self.final_res_block = ResidualBlock(2 * width, 2 * width, embedding)
-        self.final_conv = nn.Conv2d(2 * width, PLANES * config.features, 1)
+        self.final_conv = PointwiseConvolution(2 * width, PLANES * config.features)
+        self.constants = Constants()
 
     def _down_levels(self, widths: list[int], embedding: int) -> nn.ModuleList:
         levels = nn.ModuleList()
@@ -56,7 +67,7 @@ class TriplaneUNet(nn.Module):
             last = level == len(widths) - 2
             blocks = [ResidualBlock(narrow, narrow, embedding) for _ in range(2)]
             attention = linear_attention(narrow, enabled=self.generator_config.attention)
-            resize = nn.Conv2d(narrow, wide, 3, padding=1) if last else downsampling(narrow, wide)
+            resize = Convolution(narrow, wide) if last else Downsampling(narrow, wide)
             levels.append(nn.ModuleList([*blocks, attention, resize]))
         return levels
 
@@ -65,25 +76,57 @@ class TriplaneUNet(nn.Module):
         for level, (narrow, wide) in reversed(list(enumerate(pairwise(widths)))):
             blocks = [ResidualBlock(narrow + wide, wide, embedding) for _ in range(2)]
             attention = linear_attention(wide, enabled=self.generator_config.attention)
-            resize = nn.Conv2d(wide, narrow, 3, padding=1) if level == 0 else upsampling(wide, narrow)
+            resize = Convolution(wide, narrow) if level == 0 else Upsampling(wide, narrow)
             levels.append(nn.ModuleList([*blocks, attention, resize]))
         return levels
 
+    def forget_constants(self) -> None:
+        """Drops what inference keeps from one image to the next; needed only after changes that PyTorch cannot see.
+
+        Those are writes into `parameter.data` or through a NumPy array that shares a parameter's memory.
+        """
+        forget_constants(self)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "TriplaneUNet":  # noqa: FBT001, FBT002 (torch's signature)
+        """Moves or converts the parameters, see nn.Module."""
+        self.forget_constants()
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
+
+    def _time_embedding(self) -> Embedding:
+        """Embeds the constant time."""
+        embedding: Tensor = self.time_mlp(torch.full((1,), CONSTANT_TIME, device=self.init_conv.weight.device))
+        return embedding
+
+    def _position_share(self) -> Features:
+        """Returns what the position map gives to the first convolution."""
+        share = F.conv2d(self.pos_embed, self.init_conv.weight[:, INPUT_CHANNELS:], padding=3)
+        return share.contiguous(memory_format=torch.channels_last)
+
     def _first_convolution(self, rgbd: Features) -> Features:
-        """Convolves input and position map; the map's share is the same for all images, so it is computed once."""
+        """Convolves input and position map, whose share is the same for all images."""
         weight, bias = self.init_conv.weight, self.init_conv.bias
         features = F.conv2d(rgbd, weight[:, :INPUT_CHANNELS], bias, padding=3)
         if self.generator_config.position_channels:
-            features = features + F.conv2d(self.pos_embed, weight[:, INPUT_CHANNELS:], padding=3)
+            features = added(features, self.constants.get("position", [self.pos_embed, weight], self._position_share))
         return features
 
-    def _descend(self, features: Features, embedding: Embedding) -> tuple[Features, list[Features]]:
+    def _run(self, block: nn.Module, *inputs: Tensor) -> Tensor:
+        """Applies a block, keeping all of it for the backward pass or only its inputs."""
+        if self.recompute and torch.is_grad_enabled():
+            recomputed: Tensor = checkpoint(block, *inputs, use_reentrant=False, preserve_rng_state=False)
+            return recomputed
+        result: Tensor = block(*inputs)
+        return result
+
+    def _descend(self, features: Features, embedding: Embedding, additions: Sequence[Features]) -> tuple[Features, list[Features]]:
         skips = []
-        for level in self.downs:
+        for level, addition in zip_longest(self.downs, additions):
             block1, block2, attention, resize = _parts(level)
-            features = block1(features, embedding)
+            features = features if addition is None else features + addition
+            features = self._run(block1, features, embedding)
             skips.append(features)
-            features = attention(block2(features, embedding))
+            features = self._run(attention, self._run(block2, features, embedding))
             skips.append(features)
             features = resize(features)
         return features, skips
@@ -91,26 +134,34 @@ class TriplaneUNet(nn.Module):
     def _ascend(self, features: Features, skips: list[Features], embedding: Embedding) -> Features:
         for level in self.ups:
             block1, block2, attention, resize = _parts(level)
-            features = block1(torch.cat([features, skips.pop()], dim=1), embedding)
-            features = attention(block2(torch.cat([features, skips.pop()], dim=1), embedding))
+            features = self._run(block1, torch.cat([features, skips.pop()], dim=1), embedding)
+            features = self._run(attention, self._run(block2, torch.cat([features, skips.pop()], dim=1), embedding))
             features = resize(features)
         return features
 
     def planes(
-        self, images: Float[Tensor, "batch 3 height width"], depths: Float[Tensor, "batch 1 height width"]
+        self,
+        images: Float[Tensor, "batch 3 height width"],
+        depths: Float[Tensor, "batch 1 height width"],
+        guidance: Guidance | None = None,
     ) -> Float[Tensor, "batch 3 channel height width"]:
         """Returns the tri-planes, before the layout places them in the box.
 
         Args:
             images: RGB in [-1, 1].
             depths: Distance along the ray, world units in [4, 6).
+            guidance: What conditioning adds; None for nothing.
         """
-        embedding = self.time_mlp(torch.full((1,), CONSTANT_TIME, device=images.device))
+        time = [*self.time_mlp.parameters(), *self.time_mlp.buffers()]
+        embedding, guidance = self.constants.get("time", time, self._time_embedding), guidance or Guidance()
+        if guidance.embedding is not None:
+            embedding = embedding + guidance.embedding
         rgbd = torch.cat([images, depths - self.generator_config.depth_offset], dim=1).contiguous(memory_format=torch.channels_last)
         first = self._first_convolution(rgbd)
-        features, skips = self._descend(first, embedding)
-        features = self.mid_block2(self.mid_attn(self.mid_block1(features, embedding)), embedding)
+        features, skips = self._descend(first, embedding, guidance.levels)
+        features = self._run(self.mid_attn, self._run(self.mid_block1, features, embedding))
+        features = self._run(self.mid_block2, features, embedding)
         features = self._ascend(features, skips, embedding)
-        features = self.final_res_block(torch.cat([features, first], dim=1), embedding)
+        features = self._run(self.final_res_block, torch.cat([features, first], dim=1), embedding)
         planes: Tensor = self.final_conv(features).float() * self.generator_config.plane_gain
         return planes.reshape(len(planes), PLANES, -1, *planes.shape[2:])

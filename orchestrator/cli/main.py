@@ -12,8 +12,10 @@ import typer
 
 from g3dr import __version__
 from g3dr.errors import G3drError
-from orchestrator.cli import data
+from orchestrator.cli import data, weights
 from orchestrator.cli.plan import plan
+from orchestrator.cli.profile import profile
+from orchestrator.cli.reconstruct import reconstruct
 from orchestrator.cli.report import report
 from orchestrator.cli.run import run
 from orchestrator.cli.schema import schema
@@ -29,9 +31,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (run, plan, validate, schema, report):
+for verb in (run, plan, profile, validate, schema, report, reconstruct):
     app.command(verb.__name__)(verb)
 app.add_typer(data.app, name="data")
+app.add_typer(weights.app, name="weights")
 
 
 def _version(show: bool) -> None:

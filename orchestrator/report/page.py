@@ -17,6 +17,7 @@ from orchestrator.report.plots import Panels
 from orchestrator.report.records import Pictures, Stage, Study
 from orchestrator.report.results import Headline, SpeciesRow
 from orchestrator.report.statistics import LEAST_IMAGES
+from orchestrator.report.variants import parts_sheets, variants, variants_table
 from orchestrator.store import Store
 
 
@@ -31,7 +32,7 @@ class Sweep:
 
 def render_page(store: Store, study: Study, head: Headline | None, rows: Sequence[SpeciesRow], created: str) -> str:
     """Returns the page as HTML."""
-    pictures = read_pictures(store, head.evaluation) if head else None
+    pictures, compared = read_pictures(store, head.evaluation) if head else None, variants(study)
     return (
         _environment()
         .get_template("page.html.j2")
@@ -45,6 +46,8 @@ def render_page(store: Store, study: Study, head: Headline | None, rows: Sequenc
             cautions=words.cautions(study, head, rows),
             gain_chart=plots.gain_chart(head) if head else "",
             stage_table=tables.stage_table(study),
+            variants_table=variants_table(compared) if compared else None,
+            parts_sheets=parts_sheets(store, study, head),
             views_table=tables.views_table(rows),
             distribution_table=tables.distribution_table(rows),
             run_table=tables.run_table(study),

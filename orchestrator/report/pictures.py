@@ -18,6 +18,8 @@ _SHEET = (
     ("novel_truth", "True novel view"),
     ("depth", "Depth"),
     ("depth_truth", "True depth"),
+    ("parts", "Parts"),
+    ("novel_parts", "Parts, novel view"),
 )
 _LARGEST_SIDE = 64
 
@@ -82,6 +84,15 @@ def evaluation_sheet(pictures: Pictures, caption: str, most_rows: int = 8) -> Sh
     """Builds the sheet of one evaluation: the columns that it has, in the order input, reconstruction, novel view, truth, depths."""
     columns = [(label, pictures.arrays[name]) for name, label in _SHEET if name in pictures.arrays]
     return _sheet(caption, pictures.keys, columns, most_rows)
+
+
+def parts_sheet(pictures: Pictures, caption: str, most_rows: int = 8) -> Sheet | None:
+    """Builds the sheet of part pictures beside the input and the reconstruction; None without part pictures."""
+    shown = ("input", "canonical", "parts", "novel", "novel_parts")
+    labels = dict(_SHEET)
+    if "parts" not in pictures.arrays:
+        return None
+    return _sheet(caption, pictures.keys, [(labels[name], pictures.arrays[name]) for name in shown if name in pictures.arrays], most_rows)
 
 
 def recipe_sheet(by_recipe: Mapping[str, Pictures], caption: str, most_rows: int = 3) -> Sheet | None:

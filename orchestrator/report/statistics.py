@@ -65,6 +65,26 @@ def _expanded_tail(count: int) -> float:
     return normal.cdf(-student * (count / freedom) ** 0.5)
 
 
+# Student's quantile for a two-sided 95 % interval by degrees of freedom, from 1 on (Abramowitz and Stegun, table 26.10).
+_STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+
+
+def student_mean(values: Sequence[float]) -> Interval | None:
+    """Returns the mean of a few values, such as one a seed, with Student's interval; None if there are none.
+
+    Resampling three values says nothing about those that were not drawn; Student's interval is wide then, as it should be.
+    More than eleven values take the quantile of eleven, which is a little too wide.
+    """
+    if not values:
+        return None
+    known = np.asarray(values, dtype=np.float64)
+    mean, freedom = float(known.mean()), len(values) - 1
+    if freedom == 0:
+        return Interval(mean, None, None, 1)
+    reach = _STUDENT[min(freedom, len(_STUDENT)) - 1] * float(known.std(ddof=1)) / len(values) ** 0.5
+    return Interval(mean, mean - reach, mean + reach, len(values))
+
+
 def differences(method: Mapping[str, float | None], baseline: Mapping[str, float | None]) -> dict[str, float]:
     """Returns method minus baseline for each image that both know, in the order of the method."""
     pairs = {key: (value, baseline.get(key)) for key, value in method.items()}

@@ -10,6 +10,7 @@ from typing import Any
 from orchestrator.report.records import StageRun, Study
 from orchestrator.report.results import Headline, SpeciesRow, trial_rows
 from orchestrator.report.statistics import Interval
+from orchestrator.report.variants import variants, variants_fields
 
 
 def summarize(study: Study, head: Headline | None, rows: list[SpeciesRow], created: str) -> dict[str, Any]:
@@ -32,6 +33,7 @@ def summarize(study: Study, head: Headline | None, rows: list[SpeciesRow], creat
             for stage in study.stages
         ],
         "species": [_species_fields(row) for row in rows],
+        "variants": variants_fields(variants(study)),
         "sweep": [trial for stage in study.of_kind("sweep") for trial in trial_rows(stage)],
     }
 

@@ -1,0 +1,1 @@
+"""Measurements of this code against named baselines: `python -m benchmarks`."""

@@ -1,0 +1,39 @@
+"""Pictures of one object from the published orbit."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from g3dr.cameras import orbit_poses
+from g3dr.model import G3DR
+from g3dr.render import NodeTable
+from g3dr.views import render_poses
+
+
+def to_bytes(rgb: Float[Tensor, "view 3 height width"]) -> UInt8[np.ndarray, "view height width 3"]:
+    """Turns colours in [-1, 1] into pictures of 0 to 255."""
+    pictures = ((rgb.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    return np.asarray(pictures.movedim(1, -1).cpu().numpy())
+
+
+def orbit(
+    model: G3DR, table: NodeTable, frames: int, size: int, progress: Callable[[], None] = lambda: None
+) -> UInt8[np.ndarray, "frame height width 3"]:
+    """Renders one round of the published orbit; the frame after the last would be the first.
+
+    Args:
+        model: The model that encoded the object.
+        table: One object, whose table serves all frames.
+        frames: How many.
+        size: Side of the pictures, pixels.
+        progress: Called after every frame.
+    """
+    yaw, pitch = orbit_poses(frames + 1)
+    film = []
+    for frame in range(frames):
+        film.append(to_bytes(render_poses(model, table, yaw[frame, None], pitch[frame, None], size).rgb)[0])
+        progress()
+    return np.stack(film)

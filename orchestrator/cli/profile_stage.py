@@ -1,0 +1,92 @@
+"""Profiles a stage of an experiment file and prints what was found."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from g3dr.config import DeviceChoice
+from g3dr.errors import ConfigError, WeightsMissingError
+from g3dr.profiling.advice import advice
+from g3dr.profiling.memory import current_bytes
+from g3dr.profiling.steps import TrainingProfile, Workload, profile_training
+from g3dr.profiling.untrained import untrained_names
+from g3dr.training.devices import choose_device
+from orchestrator.cli.consoles import console
+from orchestrator.cli.profile_tables import Setting, print_profile, profile_to_json
+from orchestrator.loading import load_experiment
+from orchestrator.profiling import request_of, workload
+from orchestrator.runs import RunRequest
+from orchestrator.spec import Experiment
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What the command line asks for; see `g3dr profile --help`."""
+
+    stage: str | None
+    changes: Sequence[str]
+    steps: int | None
+    device: str
+    random_weights: bool
+    as_json: bool
+
+
+def profile_stage(file: Path, asked: Measurement) -> None:
+    """Measures and prints.
+
+    Raises:
+        G3drError: The file, the stage or the device cannot be used, or weights are missing.
+    """
+    experiment = load_experiment(file, asked.changes)
+    request, device, out = request_of(experiment, asked.stage), choose_device(_checked(asked.device)), console()
+    torch.set_num_threads(max(1, int(request.cpus_per_worker)))
+    before = current_bytes(device)
+    work = _workload(request, experiment, device, random_weights=asked.random_weights)
+    with _progress(out, quiet=asked.as_json) as progress:
+        found = profile_training(work, steps=asked.steps, before=before, progress=progress)
+    _print(found, work, request, out if not asked.as_json else None)
+    if not asked.as_json:
+        command = f"g3dr profile {file} --stage {request.stage}"
+        out.print(f"next: {command} --set SECTION.KEY=VALUE shows what a change brings", markup=False, soft_wrap=True)
+
+
+def _print(found: TrainingProfile, work: Workload, request: RunRequest, out: Console | None) -> None:
+    setting = Setting(request, str(work.device), torch.get_num_threads(), tuple(untrained_names(work.backbones)))
+    words = advice(found, request.spec.model, work.config, str(work.device))
+    if out is None:
+        print(json.dumps(profile_to_json(found, setting, words), indent=1))
+    else:
+        print_profile(found, setting, words, out)
+
+
+def _checked(device: str) -> DeviceChoice:
+    if device not in ("auto", "cpu", "cuda", "mps"):
+        raise ConfigError("--device", device, "auto, cpu, cuda or mps")
+    return device  # type: ignore[return-value]  # one of the words, as was just checked
+
+
+def _workload(request: RunRequest, experiment: Experiment, device: torch.device, *, random_weights: bool) -> Workload:
+    try:
+        return workload(request, experiment, device, random_weights=random_weights)
+    except WeightsMissingError as error:
+        if random_weights:
+            raise
+        raise WeightsMissingError(f"{error} Or measure with --random-weights: they take the same time.") from None
+
+
+@contextmanager
+def _progress(out: Console, *, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """Shows a bar on a terminal and nothing elsewhere."""
+    if quiet or not out.is_terminal:
+        yield lambda *_: None
+        return
+    columns = (TextColumn("measuring a step that renders {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=out, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda title, done, total: bar.update(task, description=title, completed=done, total=total)

@@ -1,0 +1,113 @@
+"""`g3dr reconstruct`: pictures become objects."""
+
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from g3dr.errors import CheckpointError
+from orchestrator.cli.consoles import console
+from orchestrator.cli.watching import LiveWatch, PlainWatch
+from orchestrator.store import Store, open_store
+
+if TYPE_CHECKING:
+    from g3dr.model import G3DR
+    from orchestrator.reconstruction import Failure
+
+DEFAULT_CHECKPOINT = "quickstart/pretrain"
+
+
+def reconstruct(
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Pictures, folders of pictures or patterns.")],
+    *,
+    out: Annotated[str, typer.Option("--out", "-o", help="Gets a folder for each picture; a folder or s3://bucket/prefix.")] = "out",
+    depth: Annotated[Path | None, typer.Option(help="Depth of one picture, 16-bit PNG; else NAME_depth.png beside each.")] = None,
+    mask: Annotated[
+        Path | None, typer.Option(help="Bright where the object is: the mesh is cut out; else NAME_mask.png, if there is one.")
+    ] = None,
+    checkpoint: Annotated[
+        str, typer.Option(help="The model: EXPERIMENT/STAGE, a folder of a run or checkpoint, or a URI.")
+    ] = DEFAULT_CHECKPOINT,
+    root: Annotated[str, typer.Option(help="Where results are: a folder or s3://bucket/prefix.")] = "results",
+    size: Annotated[int | None, typer.Option(help="Side of pictures and video, pixels; may exceed the model's.")] = None,
+    frames: Annotated[int, typer.Option(help="Frames of one round of the video.")] = 24,
+    fps: Annotated[float, typer.Option(help="Frames per second.")] = 12.0,
+    solid: Annotated[
+        str, typer.Option(help="seen: the mesh is what lies behind the surface that the picture shows; density: all that is dense.")
+    ] = "seen",
+    thickness: Annotated[float | None, typer.Option(help="How deep a seen mesh is, world units (the box has a side of 2).")] = None,
+    resolution: Annotated[int, typer.Option(help="Lattice points of the mesh along each axis.")] = 128,
+    tolerance: Annotated[float | None, typer.Option(help="Fewer triangles: how far they may move the surface, such as 0.002.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
+) -> None:
+    """Turn pictures with their depth into meshes (GLB, PLY), turning videos (MP4, WebP) and contact sheets.
+
+    Example: g3dr reconstruct photos/owl.jpg --depth owl_depth.png -o out/
+    """
+    start = time.monotonic()
+    # Imported here: torch takes seconds, and no other verb should wait for what this one needs.
+    from g3dr.export.solid import SolidOptions  # noqa: PLC0415
+    from orchestrator.photographs import find_photographs  # noqa: PLC0415
+    from orchestrator.reconstruction import (  # noqa: PLC0415
+        ReconstructionOptions,
+        Reconstructor,
+        import_in_background,
+        reconstruct_all,
+    )
+
+    solids = SolidOptions(solid=solid, resolution=resolution, thickness=thickness)  # type: ignore[arg-type]  # checked inside
+    options = ReconstructionOptions(size=size, frames=frames, fps=fps, solid=solids, tolerance=tolerance)
+    photographs = find_photographs(images, depth, mask)
+    if len(photographs) == 1:
+        photographs[0].read()
+    store = open_store(out)
+    store.check()
+    imports = import_in_background()
+    model = load(checkpoint, open_store(root), device)
+    imports.join()
+    screen = console()
+    watch = LiveWatch(screen) if screen.is_terminal else PlainWatch(screen)
+    with watch if isinstance(watch, LiveWatch) else nullcontext():
+        reconstructor = Reconstructor(
+            model, options, lambda done, total: watch.task("reconstructing", done, total), pictures=len(photographs)
+        )
+        names, failures = reconstruct_all(reconstructor, photographs, store, {"checkpoint": checkpoint, "root": root})
+    tell(store, names, failures, time.monotonic() - start)
+
+
+def load(name: str, root: Store, device: str) -> "G3DR":
+    """Returns the model, on its device.
+
+    Raises:
+        CheckpointError: There is none; the sentence says how to get one.
+    """
+    import torch  # noqa: PLC0415
+
+    from orchestrator.checkpoints import load_model  # noqa: PLC0415
+
+    try:
+        model = load_model(name, root)
+    except CheckpointError as error:
+        if name != DEFAULT_CHECKPOINT:
+            raise
+        raise CheckpointError(f"{error}; to get a model run `make quickstart`, or name one with --checkpoint") from error
+    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    return model.to(chosen)
+
+
+def tell(store: Store, names: Sequence[str], failures: Sequence["Failure"], seconds: float) -> None:
+    """Prints what was written and what was not; ends with 1 if anything was not, with 2 if that was all there was."""
+    out = console()
+    for name in names:
+        out.print(f"{store.uri}/{name}: {name}.glb, .ply, .mp4, .webp, {name}_sheet.png", markup=False)
+    for failure in failures:
+        print(f"error: {failure.photograph.picture}: {failure.error}", file=sys.stderr)
+    if names:
+        done = f"{len(names)} {'object' if len(names) == 1 else 'objects'} in {seconds:.1f} s"
+        out.print(f"{done}; next: open {store.uri}/{names[0]}/{names[0]}.glb in a viewer of 3D files, the .mp4 in a browser", markup=False)
+    if failures:
+        raise typer.Exit(1 if names or len(failures) > 1 else 2)

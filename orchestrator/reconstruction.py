@@ -1,0 +1,230 @@
+"""From pictures to files that people can hold: meshes, videos, contact sheets; one folder a picture."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from g3dr.cameras import frontal_pose
+from g3dr.errors import ConfigError, DataError, G3drError
+from g3dr.export.mesh import Mesh, colored
+from g3dr.export.mesh_files import glb, ply
+from g3dr.export.orbit import orbit, to_bytes
+from g3dr.export.pictures import contact_sheet, depth_picture
+from g3dr.export.solid import SolidOptions, solid_volume
+from g3dr.export.surface import extract_surface, simplified
+from g3dr.export.video import animation, video
+from g3dr.model import G3DR
+from g3dr.pictures import encode_image
+from g3dr.render import NodeTable
+from g3dr.types import Frames
+from g3dr.views import render_poses
+from orchestrator.photographs import Photograph, RgbdPicture
+from orchestrator.store import Store
+
+RECORD = "reconstruction.json"
+SMALLEST_SIDE, LARGEST_SIDE = 16, 2048
+SECONDS_OF_VIDEO = 6.0  # for players that do not repeat
+LOSSLESS_SIDE = 64
+OUTLINE_PIXELS = 1.5  # of the model, across which an outline is blurred
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class ReconstructionOptions:
+    """How an object leaves the model.
+
+    Attributes:
+        size: Side of the pictures and frames, pixels; rays are continuous, so it may exceed the planes'. None for the
+            model's resolution, at least 128.
+        frames: Frames of one round of the orbit; a multiple of 4 shows its corners.
+        fps: Frames per second.
+        solid: What becomes the mesh.
+        tolerance: How far simplification may move the surface, world units; None for all triangles of marching cubes.
+    """
+
+    size: int | None = None
+    frames: int = 24
+    fps: float = 12.0
+    solid: SolidOptions = field(default_factory=SolidOptions)
+    tolerance: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, good, allowed in (
+            ("size", self.size is None or SMALLEST_SIDE <= self.size <= LARGEST_SIDE, f"{SMALLEST_SIDE} to {LARGEST_SIDE} pixels"),
+            ("frames", 1 <= self.frames <= 1000, "1 to 1000"),
+            ("fps", 0 < self.fps <= 120, "more than 0, at most 120"),
+            ("tolerance", self.tolerance is None or self.tolerance > 0, "more than 0 world units (the box has a side of 2)"),
+        ):
+            if not good:
+                raise ConfigError(name, getattr(self, name), allowed)
+
+
+def import_in_background() -> threading.Thread:
+    """Starts importing what meshes and videos need, which takes as long as reading a large checkpoint does meanwhile."""
+
+    def load() -> None:
+        import av  # noqa: F401, PLC0415
+        import matplotlib.colors  # noqa: F401, PLC0415
+        import scipy.ndimage  # noqa: F401, PLC0415
+        import skimage.measure  # noqa: F401, PLC0415
+        import trimesh.exchange.gltf  # noqa: F401, PLC0415
+
+    thread = threading.Thread(target=load, name="imports")
+    thread.start()
+    return thread
+
+
+class Reconstructor:
+    """Turns pictures into the contents of files.
+
+    Args:
+        model: In evaluation mode; its device is where it renders.
+        options: How objects leave it.
+        progress: Called with steps done and steps in all, over all pictures.
+        pictures: How many there will be.
+    """
+
+    def __init__(self, model: G3DR, options: ReconstructionOptions, progress: Progress, pictures: int = 1) -> None:
+        self.model, self.options, self._progress = model, options, progress
+        self.device = next(model.parameters()).device
+        self.size = options.size or max(128, model.config.generator.resolution)
+        self._each = options.frames + 3
+        self._done, self._total = 0, pictures * self._each
+
+    def _step(self) -> None:
+        self._done += 1
+        self._progress(self._done, self._total)
+
+    @torch.inference_mode()
+    def files(self, name: str, picture: RgbdPicture) -> dict[str, bytes]:
+        """Returns file contents by name.
+
+        Args:
+            name: Begins the names.
+            picture: What to reconstruct.
+
+        Raises:
+            DataError: The model sees nothing solid in it.
+        """
+        table = self._encode(picture)
+        view = render_poses(self.model, table, *frontal_pose(1), self.size)
+        self._step()
+        mesh = self._mesh(table, picture, view)
+        self._step()
+        film = orbit(self.model, table, self.options.frames, self.size, self._step)
+        files = {
+            f"{name}.glb": glb(mesh),
+            f"{name}.ply": ply(mesh),
+            f"{name}.mp4": video(film, self.options.fps, rounds=max(1, round(SECONDS_OF_VIDEO * self.options.fps / len(film)))),
+            f"{name}.webp": animation(film, self.options.fps, lossless=self.size <= LOSSLESS_SIDE),
+            **self._pictures(name, picture, view, film),
+        }
+        self._step()
+        return files
+
+    def _encode(self, picture: RgbdPicture) -> NodeTable:
+        resolution = self.model.config.generator.resolution
+        image = torch.from_numpy(picture.image_at(resolution).copy()).permute(2, 0, 1)[None] / 127.5 - 1
+        depth = torch.from_numpy(picture.depth_at(resolution).copy())[None, None]
+        return self.model.encode(image.to(self.device), depth.to(self.device))
+
+    def _mesh(self, table: NodeTable, picture: RgbdPicture, view: Frames) -> Mesh:
+        def values(points: torch.Tensor) -> torch.Tensor:
+            return self.model.values_at(table, points[None].to(self.device))[0]
+
+        solid = self.options.solid
+        seen = solid.solid == "seen"
+        mask = picture.mask_at(solid.resolution) if seen else None
+        blur = round(OUTLINE_PIXELS * solid.resolution / self.model.config.generator.resolution)
+        surface = extract_surface(solid_volume(values, solid, mask, blur), solid.region)
+        if self.options.tolerance is not None:
+            surface = simplified(surface, self.options.tolerance)
+        return colored(surface, view, None if seen else values)
+
+    def _pictures(self, name: str, picture: RgbdPicture, view: Frames, film: NDArray[np.uint8]) -> dict[str, bytes]:
+        depth, shown = picture.depth_at(self.size), view.depth[0, 0].cpu().numpy()
+        near, far = float(depth.min()), float(max(depth.max(), depth.min() + 1e-3))
+        distances = depth_picture(shown, near, far)
+        columns = {
+            "input": picture.image_at(self.size),
+            "its depth": depth_picture(depth, near, far),
+            "reconstruction": to_bytes(view.rgb)[0],
+            "its depth ": distances,
+            "from the left": film[3 * len(film) // 4],
+            "from the right": film[len(film) // 4],
+        }
+        sheet = contact_sheet([list(columns.values())], [label.strip() for label in columns])
+        return {f"{name}_sheet.png": encode_image(sheet), f"{name}_distances.png": encode_image(distances)}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A picture that could not be reconstructed, and why."""
+
+    photograph: Photograph
+    error: G3drError
+
+
+def reconstruct_all(
+    reconstructor: Reconstructor, photographs: Sequence[Photograph], out: Store, about: Mapping[str, Any]
+) -> tuple[list[str], list[Failure]]:
+    """Writes the files of each picture into its folder of `out`; one that fails does not stop the others.
+
+    Args:
+        reconstructor: Made for as many pictures.
+        photographs: The pictures.
+        out: Where the folders go; each file appears whole or not at all.
+        about: What the record of each tells about all of them.
+
+    Returns:
+        The names of the folders, and what failed.
+    """
+    names, failures = [], []
+    for photograph in photographs:
+        try:
+            _reconstruct_one(reconstructor, photograph, out, about)
+            names.append(photograph.name)
+        except G3drError as error:
+            failures.append(Failure(photograph, error))
+    return names, failures
+
+
+def _reconstruct_one(reconstructor: Reconstructor, photograph: Photograph, out: Store, about: Mapping[str, Any]) -> None:
+    start = time.monotonic()
+    folder = out.child(photograph.name)
+    picture = photograph.read()
+    files = reconstructor.files(photograph.name, picture)
+    check_free(folder, files)
+    for name, data in files.items():
+        folder.write_bytes(name, data)
+    record = {
+        **about,
+        "picture": str(photograph.picture),
+        "depth": str(photograph.depth),
+        "mask": photograph.mask and str(photograph.mask),
+        "options": {**asdict(reconstructor.options), "size": reconstructor.size},
+        "files": {name: len(data) for name, data in files.items()},
+        "seconds": round(time.monotonic() - start, 2),
+    }
+    folder.write_bytes(RECORD, json.dumps(record, indent=1).encode())
+
+
+def check_free(folder: Store, names: Mapping[str, object]) -> None:
+    """Makes sure that only files of an earlier reconstruction are replaced.
+
+    Raises:
+        DataError: A file of one of these names is there, and no record says that it was written here.
+    """
+    if folder.exists(RECORD):
+        return
+    for name in names:
+        if folder.exists(name):
+            raise DataError(f"{folder.uri}/{name}: there is a file already that no earlier reconstruction wrote; choose another folder")
