@@ -43,7 +43,7 @@ class PublishedRenderer(ReferenceRenderer):
         total = F.grid_sample(levels.pictures[0], grids, padding_mode="zeros", align_corners=False)
         for picture in levels.pictures[1:]:
             total += F.grid_sample(picture, grids, padding_mode="zeros", align_corners=False)
-        features = total.unflatten(0, (levels.images, -1))[..., 0, :].mean(dim=1).transpose(1, 2)
+        features = total.reshape(levels.images, -1, *total.shape[1:])[..., 0, :].mean(dim=1).transpose(1, 2)
         values: Tensor = self.decoder(features)
         return values.reshape(*distances.shape, -1)
 

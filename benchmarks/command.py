@@ -24,7 +24,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Times this code and named baselines in turns, in one process, and compares their results.",
         epilog=EXAMPLE,
     )
-    parser.add_argument("--only", action="append", metavar="NAME", help="measure this figure, or all whose names start so; repeatable")
+    parser.add_argument("--only", action="append", metavar="NAME", help="measure this figure, or else all whose names start so; repeatable")
     parser.add_argument("--list", action="store_true", help="say what each figure is and leave")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: only shows that everything runs")
     parser.add_argument(
@@ -38,9 +38,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _chosen(names: Sequence[str] | None, device: str) -> dict[str, Figure]:
-    """Returns the figures whose names start with one of `names`, all without any, as far as the device can measure them."""
-    prefixes = tuple(names) if names else ("",)
-    return {figure.name: figure for figure in FIGURES if figure.name.startswith(prefixes) and (device == "cuda" or not figure.cuda_only)}
+    """Returns the figures of these names, or whose names start so where there is none, all without any; those of the device."""
+    possible = {figure.name: figure for figure in FIGURES if device == "cuda" or not figure.cuda_only}
+    prefixes = tuple(name for name in names or [""] if name not in possible)
+    return {name: figure for name, figure in possible.items() if name in (names or []) or name.startswith(prefixes)}
 
 
 def _complaint(options: argparse.Namespace, figures: dict[str, Figure]) -> str | None:

@@ -50,7 +50,7 @@ def make_scene(setting: Setting, samples: int) -> Scene:
             parameter.copy_(torch.randn(parameter.shape, generator=generator))
     planes = torch.randn(1, 3, FEATURES, resolution, resolution, generator=generator)
     rays = camera_rays(camera_to_world(torch.tensor(VIEW[:1]), torch.tensor(VIEW[1:])), resolution)
-    config = RendererConfig(coarse_samples=count, fine_samples=count)
+    config = RendererConfig(layout="published", coarse_samples=count, fine_samples=count)
     return Scene(
         renderer=Renderer(config, resolution).to(setting.device),
         decoder=decoder.to(setting.device),

@@ -34,7 +34,7 @@ def timed(computation: Computation, device: torch.device) -> tuple[float, Result
         start = time.perf_counter()
         result = computation()
         return time.perf_counter() - start, result
-    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
     torch.cuda.synchronize(device)
     begin.record()
     result = computation()

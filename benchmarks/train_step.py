@@ -4,6 +4,7 @@ The baseline draws the same random numbers and takes the same steps; only the ne
 """
 
 import functools
+import logging
 from dataclasses import dataclass
 
 import torch
@@ -52,7 +53,10 @@ class RandomClip(nn.Module):
         super().__init__()
         import open_clip  # noqa: PLC0415 (slow to import)
 
-        self.visual = open_clip.create_model("ViT-B-16", force_quick_gelu=True).visual.eval().requires_grad_(False)  # noqa: FBT003 (torch's signature)
+        logging.disable(logging.WARNING)  # open_clip warns of random weights, which are meant
+        visual = open_clip.create_model("ViT-B-16", force_quick_gelu=True).visual
+        logging.disable(logging.NOTSET)
+        self.visual = visual.eval().requires_grad_(False)  # noqa: FBT003 (torch's signature)
 
     def embed(self, images: Tensor) -> Tensor:
         """Returns 512 numbers for each image."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.command import main
 from benchmarks.figures import Comparison, largest_difference, rms_difference
 from benchmarks.measuring import Measurement
 from benchmarks.memory import RESET, _process_peak
@@ -45,18 +46,15 @@ def test_quick_figures_agree_with_their_baselines(tmp_path):
         (["--only", "procedural", "--seconds", "-1"], "--seconds -1.0: 0 or more is allowed"),
     ],
 )
-def test_bad_input_is_refused_with_a_sentence(arguments, sentence):
-    done = run(*arguments)
-    assert done.returncode == 2
-    assert sentence in done.stderr
-    assert "Traceback" not in done.stderr
+def test_bad_input_is_refused_with_a_sentence(arguments, sentence, capsys):
+    assert main(arguments) == 2
+    assert sentence in capsys.readouterr().err
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_without_a_gpu_the_gpu_is_refused_with_a_sentence():
-    done = run("--device", "cuda")
-    assert done.returncode == 2
-    assert "PyTorch sees no CUDA device here" in done.stderr
+def test_without_a_gpu_the_gpu_is_refused_with_a_sentence(capsys):
+    assert main(["--device", "cuda"]) == 2
+    assert "PyTorch sees no CUDA device here" in capsys.readouterr().err
 
 
 def test_both_sides_take_turns():

@@ -88,6 +88,12 @@ def test_the_front_is_where_a_ray_has_lost_half_of_its_light():
     assert np.isinf(front(np.full((8, 8, 8), -50, np.float32))).all()
 
 
+def test_fog_has_a_front_too():
+    thin = front(np.full((20, 20, 20), -1.5, np.float32))
+    assert np.isfinite(thin).any()
+    assert thin[np.isfinite(thin)] == pytest.approx(0, abs=0.05)
+
+
 def test_a_seen_solid_starts_at_the_front_and_ends_after_its_thickness():
     inside = behind(np.full((2, 2), -0.5), 40, 0.4) > 0
     steps = (np.arange(40) + 0.5) / 20 - 1

@@ -22,8 +22,10 @@ from orchestrator.store import FolderStore, open_store
 
 pytestmark = pytest.mark.unit
 
+PUBLISHED = RendererConfig(layout="published")
 CONFIG = ModelConfig(
-    GeneratorConfig(resolution=16, width=8, multipliers=(1, 2), position_channels=4, features=4), RendererConfig(decoder_width=8)
+    GeneratorConfig(resolution=16, width=8, multipliers=(1, 2), position_channels=4, features=4),
+    RendererConfig(layout="published", decoder_width=8),
 )
 SHAPES = expected_shapes(CONFIG)
 
@@ -115,13 +117,15 @@ def test_tensors_of_other_networks_are_counted_not_kept(saved):
 @pytest.mark.parametrize(
     "config",
     [
-        ModelConfig(),
-        ModelConfig(GeneratorConfig(resolution=32, width=32, features=8), RendererConfig()),
+        ModelConfig(renderer=PUBLISHED),
+        ModelConfig(GeneratorConfig(resolution=32, width=32, features=8), PUBLISHED),
         ModelConfig(
             GeneratorConfig(resolution=64, width=16, multipliers=(1, 2, 4), position_channels=16, attention=False),
-            RendererConfig(decoder_width=32),
+            RendererConfig(layout="published", decoder_width=32),
         ),
-        ModelConfig(GeneratorConfig(resolution=16, width=8, multipliers=(2, 1, 1), features=1), RendererConfig(decoder_width=1)),
+        ModelConfig(
+            GeneratorConfig(resolution=16, width=8, multipliers=(2, 1, 1), features=1), RendererConfig(layout="published", decoder_width=1)
+        ),
     ],
 )
 def test_the_configuration_follows_from_the_shapes(config):
@@ -137,7 +141,7 @@ def test_the_full_size_has_the_published_names_shapes_and_order():
 
 
 def test_without_a_position_map_the_resolution_must_be_named(saved):
-    config = ModelConfig(GeneratorConfig(resolution=32, width=8, multipliers=(1, 2), position_channels=0, features=4), RendererConfig())
+    config = ModelConfig(GeneratorConfig(resolution=32, width=8, multipliers=(1, 2), position_channels=0, features=4), PUBLISHED)
     file = saved(recipe_state(expected_shapes(config), 0))
     with pytest.raises(CheckpointError, match="name it with --resolution"):
         import_published(file)
@@ -283,10 +287,13 @@ def test_torch_continues_from_an_exported_file(saved):
     [
         (ModelConfig(CONFIG.generator, RendererConfig(layout="perspective")), "model.renderer.layout is 'perspective'"),
         (
-            ModelConfig(GeneratorConfig(depth_offset=5.0, plane_gain=8.0), RendererConfig()),
+            ModelConfig(GeneratorConfig(depth_offset=5.0, plane_gain=8.0), PUBLISHED),
             "model.generator.depth_offset is 5.0, model.generator.plane_gain",
         ),
-        (ModelConfig(conditioning=ConditioningConfig(semantic_channels=3)), "model.conditioning.semantic_channels is 3"),
+        (
+            ModelConfig(renderer=PUBLISHED, conditioning=ConditioningConfig(semantic_channels=3)),
+            "model.conditioning.semantic_channels is 3",
+        ),
         (None, "did not record the model's configuration"),
     ],
 )
@@ -299,7 +306,7 @@ def test_what_the_published_layout_cannot_say_is_refused(config, words):
 def test_planes_of_an_imported_file_equal_the_golden(saved, command, tmp_path):
     golden = Golden("unet_medium_recipe")
     size, features = int(golden["image_size"]), int(golden["feature_dim"])
-    config = ModelConfig(GeneratorConfig(resolution=size, width=int(golden["dim"]), features=features), RendererConfig())
+    config = ModelConfig(GeneratorConfig(resolution=size, width=int(golden["dim"]), features=features), PUBLISHED)
     weights = recipe_state(expected_shapes(config), int(golden["weight_seed"]))
     document = {"step": 5, "model": {f"module.{name}": value for name, value in weights.items()}, "opt": {}, "scheduler": {}}
     code, said, _ = command("import", saved(document), tmp_path / "imported")

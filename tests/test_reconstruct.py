@@ -49,7 +49,7 @@ def write_picture(folder, name="owl.png", size=(20, 30), depth_size=None, mask=N
 
 
 def invoke(checkpoint, *words):
-    return CliRunner().invoke(app, ["reconstruct", *map(str, words), "--checkpoint", str(checkpoint), *FAST])
+    return CliRunner().invoke(app, ["reconstruct", *FAST, "--checkpoint", str(checkpoint), *map(str, words)])
 
 
 def load_glb(path):

@@ -85,7 +85,7 @@ def looked_up(golden, planes):
     decoder = PlaneDecoder(8, 8)
     with torch.no_grad():
         decoder.first.weight.copy_(torch.eye(8) * 8**0.5)
-    renderer = Renderer(RendererConfig(), 32)
+    renderer = Renderer(RendererConfig(layout="published"), 32)
     table = renderer.table(planes, decoder)
     axes = renderer.layout.axes(*golden["coords"].unbind(-1))
     places = [locate(axes[:, image], renderer.layout.pairs, table.side) for image in range(2)]
@@ -133,6 +133,7 @@ def golden_renderer(golden):
     options = dict(option.split("=") for option in golden["opts"].tolist())
     fixed = options["ray_start"] != "auto"
     config = RendererConfig(
+        layout="published",
         coarse_samples=int(golden["n_coarse"]),
         fine_samples=int(golden["n_fine"]),
         white_background=options.get("white_back") == "True",

@@ -1,6 +1,7 @@
-"""Train stages side by side in the report, and their part pictures, from synthetic ledgers."""
+"""Trainings side by side in the report, and their part pictures, from synthetic ledgers."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -71,6 +72,21 @@ def test_one_stage_or_other_seeds_are_no_comparison(store):
     runs = [write_run(store, "x" * 16, record=evaluation("x" * 16, SPECIES, 2, gain=4.0)) | {"seed": 7}]
     write_stage(store, "study", "other", "train", runs)
     assert variants(read_study(store, "study")) == []
+
+
+def test_the_same_runs_measured_twice_are_no_variants(store):
+    write_variants(store, ["base", "again"])
+    study = read_study(store, "study")
+    first, second = study.stages
+    assert variants(replace(study, stages=[first, replace(second, runs=first.runs)])) == []
+
+
+def test_runs_measured_on_other_images_are_no_variants(store):
+    write_variants(store, ["base", "other"])
+    study = read_study(store, "study")
+    first, second = study.stages
+    elsewhere = [replace(run, evaluation=replace(run.evaluation, spec={"images": 5})) for run in second.runs]
+    assert variants(replace(study, stages=[first, replace(second, runs=elsewhere)])) == []
 
 
 def test_one_seed_has_a_difference_without_an_interval(store):

@@ -63,7 +63,7 @@ def _read(picture: Float[Tensor, "1 channel height width"], vertices: Float[Tens
 def _seen(view: Frames, vertices: Float[Tensor, "vertex 3"]) -> Bool[Tensor, "vertex"]:
     distance = (vertices + torch.tensor([RADIUS, 0.0, 0.0])).norm(dim=-1)
     inside = (in_picture(vertices).abs() <= 1).all(dim=-1)
-    seen: Bool[Tensor, "vertex"] = inside & (distance < _read(view.depth, vertices)[:, 0] + SEEN_TOLERANCE)
+    seen: Tensor = inside & (distance < _read(view.depth, vertices)[:, 0] + SEEN_TOLERANCE)
     return seen
 
 

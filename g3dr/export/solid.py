@@ -17,6 +17,7 @@ Front = Float[np.ndarray, "right up"]
 
 LEAST_EXCESS = 1e-3  # as part of the distance between samples: keeps corners of the surface apart that would fall on one sample
 
+LEAST_THICKNESS = 0.01  # optical: a box that swallows less than a hundredth of the light is empty
 TIE_BREAK = 0.02  # part of a value, so at most this part of a cell
 
 
@@ -93,6 +94,8 @@ def density_level(skin: float) -> float:
 def front(density: Volume) -> Front:
     """Returns how far away the input camera's rays have lost half of their light, as a lattice position; infinite where they do not.
 
+    In fog, where no ray loses that much, half of the greatest loss counts instead.
+
     Args:
         density: Raw density in the region `seen`, whose lattice lines are the rays.
     """
@@ -101,10 +104,11 @@ def front(density: Volume) -> Front:
     lengths = 2 / resolution * np.sqrt(1 + across[:, None] ** 2 + across**2)
     thickness = np.logaddexp(0, density - 1) * lengths[..., None].astype(np.float32)
     passed = np.cumsum(thickness, axis=-1)
-    cell = (passed < math.log(2)).sum(axis=-1)
+    level = min(math.log(2), float(passed.max()) / 2) if passed.max() > LEAST_THICKNESS else math.inf
+    cell = (passed < level).sum(axis=-1)
     inside = np.minimum(cell, resolution - 1)[..., None]
     last, own = np.take_along_axis(passed, inside, -1), np.take_along_axis(thickness, inside, -1)
-    fraction = 1 - (last - math.log(2)) / np.maximum(own, 1e-12)
+    fraction = 1 - (last - level) / np.maximum(own, 1e-12)
     position = (inside + fraction)[..., 0] * (2 / resolution) - 1
     return np.asarray(np.where(cell < resolution, position, np.inf))
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from g3dr.config import ModelConfig, TrainingConfig
+from g3dr.config import ModelConfig, RendererConfig, TrainingConfig
 from g3dr.errors import CheckpointError
 from g3dr.published.moments import numbered
 from g3dr.published.reading import NETWORK, Layout
@@ -59,7 +59,7 @@ def check_expressible(config: ModelConfig, where: str) -> None:
     Raises:
         CheckpointError: A setting that has no shape differs from the published one; the file would load and compute other planes.
     """
-    published = meaning(ModelConfig())
+    published = meaning(ModelConfig(renderer=RendererConfig(layout="published")))
     other = [f"{path} is {value!r}" for path, value in meaning(config).items() if value != published[path]]
     if other:
         raise CheckpointError(

@@ -80,7 +80,7 @@ def add_transposed(total: Rows, gradient: Looked, location: Location) -> None:
         gradient: Of the looked-up sums.
         location: Of the samples.
     """
-    planes = total.split(location.side**2)
+    planes = torch.split(total, location.side**2)
     for plane, nodes in enumerate(planes):
         _add_plane(nodes, gradient, location.cells[:, plane] - plane * location.side**2, location.weights[:, plane], location.shifts)
 

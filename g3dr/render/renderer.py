@@ -108,7 +108,7 @@ class Renderer(nn.Module):
         starts, directions = rays.origins.permute(2, 0, 1)[..., None], rays.directions.permute(2, 0, 1)[..., None]
         points = torch.addcmul(starts, directions, distances).flatten(2)
         raw = decode(table, self.layout, *decoder.last_layers(), self.layout.axes(*points))
-        return activate(raw.unflatten(2, distances.shape[1:]))
+        return activate(raw.reshape(len(raw), *distances.shape))
 
     def _fine_distances(self, densities: Samples, distances: Samples, limits: RayLimits, sampling: RaySampling) -> Samples:
         count = self.config.fine_samples

@@ -12,7 +12,7 @@ from g3dr.config import ObjectiveConfig, TrainingConfig
 from g3dr.errors import ConfigError
 from g3dr.losses import Objective
 from g3dr.losses.targets import image_digests
-from g3dr.model import SEMANTIC_PREFIX, G3DR
+from g3dr.model import G3DR, SEMANTIC_PREFIX
 from g3dr.training.chance import StepChance
 from g3dr.training.checkpoint import Checkpoint, adam_state, load_model, restore_adam
 from g3dr.training.learning_rate import beta1, learning_rate

@@ -1,4 +1,4 @@
-"""Train stages side by side: the same seeds with another model or objective, against the first of them."""
+"""Trainings side by side: stages that measured other runs of the same seeds on the same images, against the first of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ METRICS = (
 
 @dataclass(frozen=True)
 class Variant:
-    """One train stage among several.
+    """The measured runs of one stage among several.
 
     Attributes:
         stage: Its name.
-        runs: Its finished runs, one a seed.
+        runs: The runs, one a seed.
         metrics: Name to the mean over seeds.
         against: Name to the mean difference from the first stage, paired by seed, with its interval over seeds; empty for the first.
         seconds_per_step: Mean over seeds of the median time of a step.
@@ -40,17 +40,31 @@ class Variant:
 
 
 def variants(study: Study) -> list[Variant]:
-    """Returns the train stages that share seeds with the first train stage, that one first; empty if there is nothing to compare."""
-    stages = [stage for stage in study.of_kind("train") if _measured(stage)]
-    if not stages:
-        return []
-    first = _measured(stages[0])
-    comparable = [stage for stage in stages if {run.seed for run in _measured(stage)} & {run.seed for run in first}]
-    return [_variant(stage, first) for stage in comparable] if len(comparable) > 1 else []
+    """Returns the stages that can be compared with the first that measured whole trainings, that one first; empty if there is none.
+
+    Comparable are other runs that share a seed with its runs and were measured on the same images.
+    """
+    stages = [stage for stage in study.of_kind("train", "evaluate") if _measured(stage)]
+    found: list[Stage] = []
+    for stage in stages:
+        if not found or (_is_comparable(stage, stages[0]) and not any(_runs(stage) & _runs(other) for other in found)):
+            found.append(stage)
+    return [_variant(stage, _measured(found[0])) for stage in found] if len(found) > 1 else []
 
 
 def _measured(stage: Stage) -> list[StageRun]:
     return [run for run in stage.runs if run.state == "finished" and run.evaluation]
+
+
+def _runs(stage: Stage) -> set[str]:
+    return {run.run for run in _measured(stage)}
+
+
+def _is_comparable(stage: Stage, first: Stage) -> bool:
+    """Whether two stages share a seed and were measured in the same way."""
+    seeds = {run.seed for run in _measured(stage)} & {run.seed for run in _measured(first)}
+    measurements = [run.evaluation.spec for run in (*_measured(stage), *_measured(first)) if run.evaluation]
+    return bool(seeds) and all(spec == measurements[0] for spec in measurements)
 
 
 def _variant(stage: Stage, first: Sequence[StageRun]) -> Variant:
@@ -85,7 +99,7 @@ def variants_table(found: Sequence[Variant]) -> Table:
         *(Column(heading, unit, against) for _, _, heading, unit in METRICS),
         Column("Time", "s a step \u2193", "median over the logged windows, on the machine that ran it"),
     )
-    return Table("Train stages side by side", columns, [Row(_cells(variant)) for variant in found])
+    return Table("Trainings side by side", columns, [Row(_cells(variant)) for variant in found])
 
 
 def _cells(variant: Variant) -> list[Cell]:
@@ -117,9 +131,9 @@ def variants_fields(found: Sequence[Variant]) -> list[dict[str, object]]:
 
 
 def parts_sheets(store: Store, study: Study, head: Headline | None) -> list[Sheet]:
-    """Returns the part pictures of every train stage whose model has semantics, except of the run that the page opens with."""
+    """Returns the part pictures of every stage that measured a model with semantics, except of the run that the page opens with."""
     shown = head.run.run if head else None
-    runs = [(stage.name, next(iter(_measured(stage)), None)) for stage in study.of_kind("train")]
+    runs = [(stage.name, next(iter(_measured(stage)), None)) for stage in study.of_kind("train", "evaluate")]
     found = [(name, read_pictures(store, run.evaluation)) for name, run in runs if run and run.evaluation and run.run != shown]
     sheets = [parts_sheet(pictures, f"Stage {name}") for name, pictures in found if pictures]
     return [sheet for sheet in sheets if sheet is not None]
