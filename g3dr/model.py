@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from g3dr.conditioning import ConditioningLayers, condition
 from g3dr.conditioning.layers import ZeroConvolution, ZeroLinear
 from g3dr.config import ModelConfig, Precision
+from g3dr.initialization import WithoutInitialization
 from g3dr.losses.targets import Recall, look_again
 from g3dr.precision import inference_autocast
 from g3dr.render import NodeTable, PlaneDecoder, RaySampling, Renderer
@@ -27,19 +28,27 @@ class G3DR(TriplaneUNet):
     """An image and its depth become an object that can be rendered from anywhere.
 
     The U-Net is a base class and not a part, because published checkpoints name its parameters without a prefix.
-    A new model has the weights of `initialize(0)`.
+    A new model has the weights of `initialize(0)`; that of `blank` waits for a checkpoint.
 
     Args:
         config: Sizes and rendering.
+        seed: Of the first weights; None leaves them as they come.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, seed: int | None = 0) -> None:
         super().__init__(config.generator)
         self.config = config
         self.decoder = PlaneDecoder(config.generator.features, config.renderer.decoder_width, config.conditioning.semantic_channels)
         self.conditioning = ConditioningLayers(config.conditioning, config.generator)
         self.renderer = Renderer(config.renderer, config.generator.resolution)
-        self.initialize(0)
+        if seed is not None:
+            self.initialize(seed)
+
+    @classmethod
+    def blank(cls, config: ModelConfig) -> "G3DR":
+        """Returns a model whose weights mean nothing yet, in a third of the time: all of them must be loaded."""
+        with WithoutInitialization():
+            return cls(config, seed=None)
 
     def condition(
         self, images: Float[Tensor, "batch 3 height width"], names: Sequence[str] | None = None, recall: Recall = look_again

@@ -116,7 +116,7 @@ def load_model(name: str, root: Store) -> "G3DR":
         raise CheckpointError(
             f"{name}: made by an older version, which did not record the model's configuration, and no run's spec.json tells it"
         )
-    model = G3DR(checkpoint.config)
+    model = G3DR.blank(checkpoint.config)
     load_state(model, checkpoint.model, name)
     return model.eval()
 

@@ -6,9 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validat
 
 from g3dr.procedural import ProceduralConfig
 from orchestrator.checks import translated
+from orchestrator.folder_config import FolderConfig
 from orchestrator.problems import problem
 from orchestrator.sections import Section
-from orchestrator.shards.folder_config import FolderConfig
 
 
 class Strict(BaseModel):

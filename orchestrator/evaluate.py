@@ -97,7 +97,7 @@ def _trained_model(request: RunRequest, ledger: Ledger) -> G3DR:
     checkpoint = ledger.latest_checkpoint(request.spec.id)
     if checkpoint is None:
         raise CheckpointError(f"run {request.spec.id} has no readable checkpoint: `g3dr run` the experiment again")
-    model = G3DR(request.spec.model)
+    model = G3DR.blank(request.spec.model)
     load_model(model, checkpoint.model, f"run {request.spec.id}")
     return model
 

@@ -119,3 +119,22 @@ def test_few_rays_and_no_fine_samples(layout, rays):
     assert rendering.rgb.shape == (2, rays, 3)
     rendering.rgb.sum().backward()
     assert model.final_conv.weight.grad.abs().sum() > 0
+
+
+def test_a_blank_model_equals_a_new_one_once_it_is_loaded():
+    config = CONFIG
+    made = G3DR(config)
+    blank = G3DR.blank(config)
+    blank.load_state_dict(made.state_dict())
+    assert dict(blank.named_buffers()).keys() == dict(made.named_buffers()).keys()
+    for name, buffer in made.named_buffers():
+        assert torch.equal(buffer, dict(blank.named_buffers())[name]), name
+    image, depth = torch.zeros(1, 3, 16, 16), torch.full((1, 1, 16, 16), 5.0)
+    assert torch.equal(blank.planes(image, depth), made.planes(image, depth))
+
+
+def test_a_blank_model_draws_no_weights(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(G3DR, "initialize", lambda self, seed: drawn.append(seed))
+    G3DR.blank(CONFIG)
+    assert drawn == []

@@ -14,7 +14,7 @@ from torch import Tensor
 from g3dr.render.layouts import AxisCoordinates
 from g3dr.render.table import BORDER_NODES
 
-ROWS_AT_ONCE = 4  # rows of nodes whose gradient is summed at once: the samples that reach them stay in a CPU's cache
+SAMPLES_AT_ONCE = 2**13  # samples whose gradients are summed at once: they stay in a CPU's cache
 
 Rows = Float[Tensor, "node channel"]
 Looked = Float[Tensor, "sample channel"]
@@ -97,13 +97,19 @@ def _add_plane(
     counts = torch.bincount(cells, minlength=len(total))
     starts = F.pad(counts.cumsum(dim=0), (1, 0))
     corners = weights.index_select(0, order).t().contiguous()
-    step = ROWS_AT_ONCE * shifts[2] if total.device.type == "cpu" else len(total)
-    for first, last, begin, end in _ranges(starts, step):
+    for first, last, begin, end in _ranges(starts, _cells_at_once(total, len(cells), side=shifts[2])):
         offsets = starts[first:last] - begin
         for shift, corner in zip(shifts, corners[:, begin:end], strict=True):
             sums = F.embedding_bag(order[begin:end], gradient, offsets, mode="sum", per_sample_weights=corner)
             kept = min(last - first, len(total) - first - shift)  # the last nodes have no neighbours, and no samples
             total[first + shift : first + shift + kept] += sums[:kept]
+
+
+def _cells_at_once(total: Rows, samples: int, side: int) -> int:
+    """Returns how many cells hold about `SAMPLES_AT_ONCE` samples, in whole rows; all of them on a GPU."""
+    if total.device.type != "cpu":
+        return len(total)
+    return side * max(1, round(SAMPLES_AT_ONCE * side / max(samples, 1)))
 
 
 def _ranges(starts: Int[Tensor, "node"], step: int) -> list[tuple[int, int, int, int]]:

@@ -9,8 +9,8 @@ from typing import Any
 from g3dr.errors import DataError
 from g3dr.examples import RgbdExample
 from g3dr.pictures import decode_depth, decode_image
+from orchestrator.folder_config import FolderConfig
 from orchestrator.shards.cropping import crop_and_encode
-from orchestrator.shards.folder_config import FolderConfig
 
 _PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 _SPLIT_FOLDERS = {"train": "train", "test": "test", "val": "test"}
