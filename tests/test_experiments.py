@@ -38,7 +38,7 @@ def test_every_experiment_loads_and_plans(path: Path) -> None:
 def test_local_experiments_fit_two_cores(name: str) -> None:
     experiment = load_experiment(FOLDER / f"{name}.yaml")
     make_plan(experiment, Knowledge(), lambda _: False, Capacity(cpus=3, spare_cpus=1)).check()
-    assert all(data.kind == "procedural" for data in experiment.data.values())
+    assert all(data.procedural is not None for data in experiment.data.values())
 
 
 def test_the_report_study_has_its_sizes() -> None:
