@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from g3dr.cameras import camera_rays, camera_to_world, frontal_pose, orbit_poses
+from g3dr.cameras import camera_rays, camera_to_world, frontal_pose, orbit_poses, spherical_position
 from g3dr.render.limits import box_limits
 from g3dr.types import Rays
 
@@ -65,3 +65,9 @@ def test_orbit_matches_the_golden(golden):
 def test_the_frontal_camera_stands_on_the_negative_x_axis():
     pose = camera_to_world(*frontal_pose(2))
     torch.testing.assert_close(pose[:, :3, 3], torch.tensor([[-5.0, 0, 0]]).expand(2, 3), rtol=0, atol=1e-6)
+
+
+def test_poses_that_look_elsewhere_match_the_golden(golden):
+    angles, (yaw, pitch, distance) = golden["angles"], golden["look_at_sph"].unbind(1)
+    pose = camera_to_world(angles[:, 0], angles[:, 1], golden["radius"], spherical_position(yaw, pitch, distance))
+    torch.testing.assert_close(pose, golden["cam2world_look_at"], rtol=0, atol=1e-5)
