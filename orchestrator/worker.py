@@ -68,7 +68,7 @@ class Placement:
             ConfigError: It is not there, or Ray Train has put this worker elsewhere.
         """
         if not self.device:
-            return choose_device(choice, self.gpus)
+            return choose_device(choice, float(self.gpus))
         given = torch.device(self.device)
         if choice not in ("auto", given.type):
             raise ConfigError("resources.device", choice, f"auto or {given.type} where several workers share a run with these resources")

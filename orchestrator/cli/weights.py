@@ -159,7 +159,7 @@ def status_command(
 def fetch_command() -> None:
     """Fetch the weights for which a setting names a URI, and those that may be downloaded, so that later runs find them here.
 
-    Example: G3DR_WEIGHTS_VGG16=s3://bucket/vgg16-397923af.pth#sha256=... g3dr weights fetch
+    Example: g3dr weights fetch, with G3DR_WEIGHTS_VGG16=s3://bucket/vgg16-397923af.pth#sha256=... in the environment
     """
     from g3dr.backbones import find_weights  # noqa: PLC0415  (brings torch)
     from g3dr.backbones.status import weights_status  # noqa: PLC0415
