@@ -27,7 +27,7 @@ procedural: setup ## the same study at 64 px; about 45 minutes on two cores
 	$(BIN)/g3dr run experiments/procedural.yaml --yes
 
 test: setup ## the whole test suite
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 check: setup ## formatting, lint, types, import rules
 	$(BIN)/ruff format --check .

@@ -1,27 +1,42 @@
-"""Two workers that share each batch learn what one learns from the whole."""
+"""Two workers that share each batch learn what one learns from the whole, and are stopped like it."""
 
 import pytest
-from tiny_study import execution
+from early_stopping import GOOD, HOPELESS, METRIC, RUNGS, SWEEP, Counting, requests_of
 
 from orchestrator.execution import Execution
+from orchestrator.loading import apply_settings, check_document
 
 pytestmark = pytest.mark.ray
+SETTINGS = ("name=pairs", f"stages.rates.axes={{training.learning_rate: [{GOOD[0]}, {HOPELESS[0]}]}}")
 
 
 @pytest.fixture(scope="module")
-def shared(tiny_ledger, tmp_path_factory) -> Execution:
-    """The study's first stage, computed by two Ray Train workers elsewhere."""
-    folder = tmp_path_factory.mktemp("shared")
-    made = execution(folder, str(folder / "root"), "stages=[{name: pretrain, kind: train, data: animals, workers: 2}]")
-    made.run()
-    return made
+def pairs(ray_session, tmp_path_factory):
+    """The good and the hopeless run of the sweep, each computed by two Ray Train workers, and how they ended."""
+    watch, root = Counting(), str(tmp_path_factory.mktemp("pairs"))
+    execution = Execution(check_document({**apply_settings(SWEEP, (*SETTINGS, "resources.workers=2")), "root": root}, "pairs.yaml"), watch)
+    execution.run()
+    return execution, watch.ended
 
 
-def test_two_workers_draw_the_loss_curve_of_one(shared, tiny_ledger):
-    [run] = [entry["run"] for entry in tiny_ledger.stage("tiny", "pretrain")["runs"]]
-    assert [entry["run"] for entry in shared.ledger.stage("tiny", "pretrain")["runs"]] == [run]
-    one, two = tiny_ledger.metrics(run), shared.ledger.metrics(run)
-    assert [row["step"] for row in two] == [row["step"] for row in one] == list(range(1, 9))
+def test_two_workers_draw_the_loss_curve_of_one(pairs, tmp_path):
+    from orchestrator.ledger import Ledger
+    from orchestrator.store import open_store
+    from orchestrator.worker import Placement, compute_run
+
+    shared, good = pairs[0].ledger, requests_of(pairs[0])[0]
+    list(compute_run(good, str(tmp_path), Placement()))
+    one, two = Ledger(open_store(str(tmp_path))).metrics(good.spec.id), shared.metrics(good.spec.id)
+    assert [row["step"] for row in two] == [row["step"] for row in one] == [4, 6, 8, 12, 16, 18, 20, 24]
     for alone, together in zip(one, two, strict=True):
-        numbers = {name: value for name, value in alone.items() if "seconds" not in name}
-        assert {name: together[name] for name in numbers} == pytest.approx(numbers, rel=1e-4, abs=1e-6)
+        losses = {name: value for name, value in alone.items() if "seconds" not in name}
+        assert {name: together[name] for name in losses} == pytest.approx(losses, rel=1e-4, abs=1e-6)
+
+
+def test_a_distributed_run_is_stopped_too(pairs):
+    execution, ended = pairs
+    good, hopeless = requests_of(execution)
+    assert (ended[good.label], ended[hopeless.label]) == ("finished", "stopped")
+    status = execution.ledger.status(hopeless.spec.id)
+    assert (status.state, status.step) == ("stopped", RUNGS[0])
+    assert METRIC in execution.outcome(hopeless).metrics

@@ -7,67 +7,24 @@ from typing import Any
 
 import pytest
 import torch
+from early_stopping import HOPELESS, METRIC, RUNGS, SWEEP, Counting, requests_of
 from experiment_document import DOCUMENT
 
 from orchestrator.execution import Execution
 from orchestrator.expand import expand_stage
-from orchestrator.knowledge import DatasetInfo, Deferred, Knowledge
+from orchestrator.knowledge import DatasetInfo, Knowledge
 from orchestrator.ledger import Ledger
 from orchestrator.loading import apply_settings, check_document
 from orchestrator.problems import ExperimentError
 from orchestrator.runs import RunRequest
 from orchestrator.spec import AshaSpec
-from orchestrator.watching import Watch
 
-METRIC = "novel_depth_rmse"
-GOOD, HOPELESS = (1e-3, 2e-3), (1e-9, 2e-9, 3e-9, 4e-9)
-RUNGS = (6, 18)
-SWEEP: dict[str, Any] = {
-    "name": "stopping",
-    "data": {"animals": {"procedural": {"species": [0, 1], "individuals": 12, "held_out": 4, "views": 1, "resolution": 16}}},
-    "model": {
-        "generator": {"resolution": 16, "width": 8, "multipliers": [1, 2], "position_channels": 4, "features": 8, "attention": False},
-        "renderer": {"layout": "perspective", "decoder_width": 8, "coarse_samples": 6, "fine_samples": 6},
-    },
-    "objective": {"clip": {"weight": 0}, "perceptual": {"weight": 0}, "pooled_rgb": {"form": "l1", "weight": 1.0}, "opacity": 0.1},
-    "training": {
-        "steps": 24,
-        "batch_size": 4,
-        "rays_per_image": 64,
-        "novel_probability": 0.2,
-        "depth_importance": 0.0,
-        "depth_regularization": False,
-        "log_every": 4,
-        "checkpoint_every": 12,
-    },
-    "evaluation": {"images": 8, "orbit_frames": 2},
-    "stages": [
-        {
-            "name": "rates",
-            "kind": "sweep",
-            "data": "animals",
-            "axes": {"training.learning_rate": [GOOD[0], *HOPELESS, GOOD[1]]},
-            "search": {"metric": METRIC, "asha": {"grace_steps": RUNGS[0], "reduction_factor": 3}},
-        }
-    ],
-}
 OPTUNA = (
     "name=guesses",
     "training.steps=12",
     "stages.rates.axes={training.learning_rate: {log_uniform: [1e-9, 5e-3]}}",
     f"stages.rates.search={{algorithm: optuna, trials: 6, batch: 2, metric: {METRIC}, asha: {{grace_steps: 4, reduction_factor: 2}}}}",
 )
-
-
-class Counting(Watch):
-    """Remembers how the runs ended that were computed."""
-
-    def __init__(self) -> None:
-        self.ended: dict[str, str] = {}
-
-    def run_ended(self, label: str, state: str, error: str | None) -> None:
-        assert error is None
-        self.ended[label] = state
 
 
 def sweep_requests(*settings: str, document: dict[str, Any] = SWEEP) -> list[RunRequest]:
@@ -143,11 +100,6 @@ def sweep(ray_session, tmp_path_factory):
     execution = Execution(check_document({**SWEEP, "root": str(tmp_path_factory.mktemp("sweep"))}, "stopping.yaml"), watch)
     execution.run()
     return execution, watch.ended
-
-
-def requests_of(execution: Execution) -> list[RunRequest]:
-    found = expand_stage(execution.experiment, execution.experiment.stages[0], execution.knowledge())
-    return list(found.requests) if isinstance(found, Deferred) else found
 
 
 @pytest.mark.ray
@@ -246,19 +198,6 @@ def test_a_stop_is_final_for_its_workers_and_not_for_other_requests(alone, sweep
     assert execution.outcome(replace(request, rungs=())) is None
     assert list(compute(replace(request, rungs=())))[-1].state == "finished"
     assert execution.outcome(request).state == "finished"
-
-
-@pytest.mark.ray
-def test_a_distributed_run_is_stopped_too(sweep) -> None:
-    root, watch = sweep[0].store.uri, Counting()
-    settings = ("name=pairs", "resources.workers=2", "seed=1", f"stages.rates.axes={{training.learning_rate: [{GOOD[0]}, {HOPELESS[0]}]}}")
-    execution = Execution(check_document({**apply_settings(SWEEP, settings), "root": root}, "pairs.yaml"), watch)
-    execution.run()
-    good, hopeless = requests_of(execution)
-    assert (watch.ended[good.label], watch.ended[hopeless.label]) == ("finished", "stopped")
-    status = execution.ledger.status(hopeless.spec.id)
-    assert (status.state, status.step) == ("stopped", RUNGS[0])
-    assert METRIC in execution.outcome(hopeless).metrics
 
 
 @pytest.mark.ray
