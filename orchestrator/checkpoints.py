@@ -183,7 +183,7 @@ def _check_fit(config: ModelConfig, name: str, root: Store) -> None:
     from g3dr.training.checkpoint import load_model as load_state  # noqa: PLC0415
 
     checkpoint = read_initial(name, root)
-    load_state(G3DR(config), checkpoint.model, name, may_lack=CONDITIONING_PREFIXES)
+    load_state(G3DR.blank(config), checkpoint.model, name, may_lack=CONDITIONING_PREFIXES)
     if checkpoint.config is not None:
         _check_meaning(config, checkpoint.config, name)
 

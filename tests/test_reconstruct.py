@@ -189,3 +189,12 @@ def test_colours_are_near_those_that_the_model_renders(checkpoint, tmp_path):
     front = mesh.vertices[:, 2] > 0.9
     seen = mesh.visual.vertex_colors[front, :3] if front.any() else mesh.visual.vertex_colors[:, :3]
     assert np.abs(seen.mean(axis=0) - reconstruction.reshape(-1, 3).mean(axis=0)).max() < 12
+
+
+@pytest.mark.parametrize(("word", "reason"), [("cudaa", "auto, cpu, cuda or mps"), ("mps", "torch finds no Apple GPU here")])
+def test_a_device_that_is_not_there_is_refused(checkpoint, tmp_path, word, reason, monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    result = invoke(checkpoint, write_picture(tmp_path / "in"), "-o", tmp_path / "out", "--device", word)
+    assert isinstance(result.exception, ConfigError)
+    assert reason in str(result.exception)
+    assert not (tmp_path / "out" / "owl").exists()

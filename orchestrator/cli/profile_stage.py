@@ -10,14 +10,13 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from g3dr.config import DeviceChoice
-from g3dr.errors import ConfigError, WeightsMissingError
+from g3dr.errors import WeightsMissingError
 from g3dr.profiling.advice import advice
 from g3dr.profiling.memory import current_bytes
 from g3dr.profiling.steps import TrainingProfile, Workload, profile_training
 from g3dr.profiling.untrained import untrained_names
-from g3dr.training.devices import choose_device
 from orchestrator.cli.consoles import console
+from orchestrator.cli.devices import device_named
 from orchestrator.cli.profile_tables import Setting, print_profile, profile_to_json
 from orchestrator.loading import load_experiment
 from orchestrator.profiling import request_of, workload
@@ -44,7 +43,7 @@ def profile_stage(file: Path, asked: Measurement) -> None:
         G3drError: The file, the stage or the device cannot be used, or weights are missing.
     """
     experiment = load_experiment(file, asked.changes)
-    request, device, out = request_of(experiment, asked.stage), choose_device(_checked(asked.device)), console()
+    request, device, out = request_of(experiment, asked.stage), device_named(asked.device), console()
     torch.set_num_threads(max(1, int(request.cpus_per_worker)))
     before = current_bytes(device)
     work = _workload(request, experiment, device, random_weights=asked.random_weights)
@@ -63,12 +62,6 @@ def _print(found: TrainingProfile, work: Workload, request: RunRequest, out: Con
         print(json.dumps(profile_to_json(found, setting, words), indent=1))
     else:
         print_profile(found, setting, words, out)
-
-
-def _checked(device: str) -> DeviceChoice:
-    if device not in ("auto", "cpu", "cuda", "mps"):
-        raise ConfigError("--device", device, "auto, cpu, cuda or mps")
-    return device  # type: ignore[return-value]  # one of the words, as was just checked
 
 
 def _workload(request: RunRequest, experiment: Experiment, device: torch.device, *, random_weights: bool) -> Workload:

@@ -11,6 +11,7 @@ import typer
 
 from g3dr.errors import CheckpointError
 from orchestrator.cli.consoles import console
+from orchestrator.cli.devices import device_named
 from orchestrator.cli.watching import LiveWatch, PlainWatch
 from orchestrator.store import Store, open_store
 
@@ -42,7 +43,7 @@ def reconstruct(
     thickness: Annotated[float | None, typer.Option(help="How deep a seen mesh is, world units (the box has a side of 2).")] = None,
     resolution: Annotated[int, typer.Option(help="Lattice points of the mesh along each axis.")] = 128,
     tolerance: Annotated[float | None, typer.Option(help="Fewer triangles: how far they may move the surface, such as 0.002.")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Turn pictures with their depth into meshes (GLB, PLY), turning videos (MP4, WebP) and contact sheets.
 
@@ -84,18 +85,17 @@ def load(name: str, root: Store, device: str) -> "G3DR":
 
     Raises:
         CheckpointError: There is none; the sentence says how to get one.
+        ConfigError: There is no such device.
     """
-    import torch  # noqa: PLC0415
-
     from orchestrator.checkpoints import load_model  # noqa: PLC0415
 
+    chosen = device_named(device)
     try:
         model = load_model(name, root)
     except CheckpointError as error:
         if name != DEFAULT_CHECKPOINT:
             raise
         raise CheckpointError(f"{error}; to get a model run `make quickstart`, or name one with --checkpoint") from error
-    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     return model.to(chosen)
 
 
