@@ -24,7 +24,7 @@ DEPTHS = torch.rand(1, 1, 16, 16, generator=GENERATOR) + 4.5
 @pytest.fixture(autouse=True)
 def _all_forms(monkeypatch):
     """Lets narrow networks take the form that wide ones take."""
-    monkeypatch.setattr(convolutions, "WINOGRAD_CHANNELS", 16)
+    monkeypatch.setattr(convolutions, "WIDE_CHANNELS", 16)
 
 
 def kept(model):

@@ -10,11 +10,14 @@ import torch.nn.functional as F  # noqa: N812, the usual name
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from g3dr.unet import winograd
+from g3dr.unet import unfolded, winograd
 from g3dr.unet.constants import Constants, are_kept
+from g3dr.unet.filtering import LARGE_TILES, SMALL_TILES, UPSAMPLING, Filtering
+from g3dr.unet.winograd import kept_filters
 
 NORM_EPSILON = 1e-5
-WINOGRAD_CHANNELS = 128  # below, transforming the input costs more than the products that it saves
+WIDE_CHANNELS = 128  # below, transforming the input costs more than the products that it saves
+FEWEST_TILES = 256  # below, transforming filters costs more than it saves, unless they are kept
 
 # Axes with an underscore may differ between the arguments and the result of one function.
 Features = Float[Tensor, "batch _channel _height _width"]
@@ -24,6 +27,33 @@ def computing_dtype(tensor: Tensor) -> torch.dtype:
     """Returns the type in which autocast computes products on the device of `tensor`."""
     kind = tensor.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
+
+
+def is_wide_and_exact(features: Tensor, weight: Tensor) -> bool:
+    """Returns whether matrix products in float32 on a CPU are the way to convolve: for many channels, unless a compiler is looking."""
+    exact = features.device.type == "cpu" and features.dtype == torch.float32 == computing_dtype(features)
+    return exact and min(weight.shape[:2]) >= WIDE_CHANNELS and not torch.compiler.is_compiling()
+
+
+def has_tiles(features: Features, filtering: Filtering, fewest: int) -> bool:
+    """Returns whether a map can be divided into tiles of the output, at least `fewest` of them."""
+    whole = not any(size % filtering.tile for size in features.shape[2:])
+    return whole and features[:, 0].numel() >= fewest * filtering.tile**2
+
+
+def tiles_for(features: Features, fewest: int) -> Filtering | None:
+    """Returns the algorithm for a 3x3 convolution of a map.
+
+    Large tiles save more products and need more filters, so there must be enough of them.
+
+    Args:
+        features: The map.
+        fewest: Small tiles that there must be; else, and for odd sizes, the result is None.
+    """
+    for filtering, enough in ((LARGE_TILES, FEWEST_TILES), (SMALL_TILES, fewest)):
+        if has_tiles(features, filtering, enough):
+            return filtering
+    return None
 
 
 def added(fresh: Tensor, other: Tensor) -> Tensor:
@@ -44,22 +74,25 @@ class Convolution(nn.Conv2d):
         """Returns the filters as they are applied."""
         return self.weight
 
-    def _transformed_weight(self) -> Float[Tensor, "16 inputs outputs"]:
-        return winograd.transformed_filters(self.applied_weight())
-
-    def _prefers_winograd(self, features: Features) -> bool:
-        wide = min(self.in_channels, self.out_channels) >= WINOGRAD_CHANNELS
-        exact = features.device.type == "cpu" and features.dtype == torch.float32 == computing_dtype(features)
-        whole = features.shape[2] % winograd.TILE == 0 and features.shape[3] % winograd.TILE == 0
-        return wide and exact and whole and are_kept([self.weight])
-
     def forward(self, input: Features) -> Features:  # noqa: A002, the name of nn.Conv2d
-        """Convolves, on a CPU in inference by Winograd's algorithm."""
-        if self._prefers_winograd(input):
-            filters = self.constants.get("filters", [self.weight], self._transformed_weight)
-            return winograd.convolve(input, filters, self.bias)
-        weight = self.constants.get("weight", [self.weight], self.applied_weight, computing_dtype(input))
-        return F.conv2d(input, weight, self.bias, padding=1)
+        """Convolves in the form that is cheapest for this map."""
+        if not is_wide_and_exact(input, self.weight):
+            weight = self.constants.get("weight", [self.weight], self.applied_weight, computing_dtype(input))
+            return F.conv2d(input, weight, self.bias, padding=1)
+        if are_kept([self.weight]):
+            return self._with_kept_filters(input)
+        filtering, weight = tiles_for(input, FEWEST_TILES), self.constants.get("weight", [self.weight], self.applied_weight)
+        if filtering is None:
+            return unfolded.convolved(input, weight, self.bias)
+        return winograd.convolved(input, weight, self.bias, filtering)
+
+    def _with_kept_filters(self, input: Features) -> Features:  # noqa: A002, as above
+        filtering = tiles_for(input, 1)
+        if filtering is None:
+            return F.conv2d(input, self.constants.get("weight", [self.weight], self.applied_weight), self.bias, padding=1)
+        name = f"filters of {filtering.tile} pixels"
+        filters = self.constants.get(name, [self.weight], lambda: kept_filters(self.applied_weight(), filtering))
+        return winograd.convolve(input, filters, self.bias, filtering)
 
 
 class StandardizedConvolution(Convolution):
@@ -98,7 +131,7 @@ class Upsampling(nn.Sequential):
     """Doubles the resolution: nearest neighbours, then a 3x3 convolution.
 
     Of the nine pixels under a filter only four differ, so both steps are one transposed 4x4 convolution of stride 2 with 4/9 of
-    the products, and the map of doubled neighbours is never written.
+    the products, and the map of doubled neighbours is never written. On a CPU a quarter of the products is enough, see `UPSAMPLING`.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -114,5 +147,11 @@ class Upsampling(nn.Sequential):
     def forward(self, input: Features) -> Features:  # noqa: A002, the name of nn.Sequential
         """Applies both steps as one."""
         convolution = cast(nn.Conv2d, self[1])
-        weight = self.constants.get("weight", [convolution.weight], self.merged_weight, computing_dtype(input))
-        return F.conv_transpose2d(input, weight, convolution.bias, stride=2, padding=1)
+        if not is_wide_and_exact(input, convolution.weight):
+            weight = self.constants.get("weight", [convolution.weight], self.merged_weight, computing_dtype(input))
+            return F.conv_transpose2d(input, weight, convolution.bias, stride=2, padding=1)
+        if are_kept([convolution.weight]):
+            filters = self.constants.get("filters", [convolution.weight], lambda: kept_filters(convolution.weight, UPSAMPLING))
+            return winograd.convolve(input, filters, convolution.bias, UPSAMPLING)
+        self.constants.forget()
+        return winograd.convolved(input, convolution.weight, convolution.bias, UPSAMPLING)

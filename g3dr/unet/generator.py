@@ -14,14 +14,26 @@ from torch.utils.checkpoint import checkpoint
 
 from g3dr.config import GeneratorConfig
 from g3dr.types import Guidance
+from g3dr.unet import winograd
 from g3dr.unet.attention import full_attention, linear_attention
 from g3dr.unet.blocks import Embedding, ResidualBlock, SinusoidalEmbedding
 from g3dr.unet.constants import Constants, forget_constants
-from g3dr.unet.convolutions import Convolution, Downsampling, Features, PointwiseConvolution, Upsampling, added
+from g3dr.unet.convolutions import (
+    Convolution,
+    Downsampling,
+    Features,
+    PointwiseConvolution,
+    Upsampling,
+    added,
+    has_tiles,
+    is_wide_and_exact,
+)
+from g3dr.unet.filtering import WIDE_FILTERS
 from g3dr.unet.position import initial_position_map
 
 INPUT_CHANNELS = 4
 PLANES = 3
+FEWEST_WIDE_TILES = 64  # below, transforming the 7x7 filters costs more than it saves
 CONSTANT_TIME = 1.0  # what is left of the diffusion U-Net from which the network descends
 
 
@@ -100,8 +112,10 @@ class TriplaneUNet(nn.Module):
 
     def _position_share(self) -> Features:
         """Returns what the position map gives to the first convolution."""
-        share = F.conv2d(self.pos_embed, self.init_conv.weight[:, INPUT_CHANNELS:], padding=3)
-        return share.contiguous(memory_format=torch.channels_last)
+        weight = self.init_conv.weight[:, INPUT_CHANNELS:]
+        if is_wide_and_exact(self.pos_embed, weight) and has_tiles(self.pos_embed, WIDE_FILTERS, FEWEST_WIDE_TILES):
+            return winograd.convolved(self.pos_embed, weight, None, WIDE_FILTERS)
+        return F.conv2d(self.pos_embed, weight, padding=3).contiguous(memory_format=torch.channels_last)
 
     def _first_convolution(self, rgbd: Features) -> Features:
         """Convolves input and position map, whose share is the same for all images."""
