@@ -2,9 +2,10 @@
 
 Three planes times three levels of grid sampling, the decoder at every sample, a sort of coarse and fine samples, a running
 product. The levels are made once per image, coarse values are used again in the final sum (as published), and rays go in
-chunks of the size that was fastest; docs/performance.md says what else was tried.
+chunks of the size that was fastest; docs/performance.md says what else was tried. `untuned` does without the tuning.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -47,13 +48,13 @@ class PublishedRenderer(ReferenceRenderer):
         values: Tensor = self.decoder(features)
         return values.reshape(*distances.shape, -1)
 
-    def chunk(self, levels: Levels, rays: Rays, sampling: RaySampling) -> Rendering:
-        """Renders a chunk of rays."""
+    def chunk(self, levels: Callable[[], Levels], rays: Rays, sampling: RaySampling) -> Rendering:
+        """Renders a chunk of rays; `levels` is asked for the levels once in each pass."""
         limits = ray_limits(rays, self.config.ray_range)
         distances = coarse_distances(limits, self.config.coarse_samples, sampling.jitter)
-        values = self.values(levels, rays, distances)
+        values = self.values(levels(), rays, distances)
         fine = self.fine_distances(values.detach(), distances, limits.hit, sampling)
-        everything = torch.cat([values, self.values(levels, rays, fine)], dim=2)
+        everything = torch.cat([values, self.values(levels(), rays, fine)], dim=2)
         distances, order = torch.sort(torch.cat([distances, fine], dim=-1), dim=-1)
         ordered = everything.gather(2, order[..., None].expand_as(everything))
         return self.composite(ordered, distances, limits.hit, sampling)
@@ -62,7 +63,11 @@ class PublishedRenderer(ReferenceRenderer):
         """Renders `size` rays of each image at a time."""
         starts = range(0, rays.origins.shape[1], size)
         parts = [
-            self.chunk(levels, Rays(rays.origins[:, s : s + size], rays.directions[:, s : s + size]), sampling.of_rays(s, s + size))
+            self.chunk(lambda: levels, Rays(rays.origins[:, s : s + size], rays.directions[:, s : s + size]), sampling.of_rays(s, s + size))
             for s in starts
         ]
         return Rendering(*(torch.cat([getattr(part, name) for part in parts], dim=1) for name in ("rgb", "depth", "opacity")))
+
+    def untuned(self, planes: Planes, rays: Rays, sampling: RaySampling) -> Rendering:
+        """Renders as the published evaluation does: usual memory layout, levels made in each pass, all rays of a frame at once."""
+        return self.chunk(lambda: make_levels(planes), rays, sampling)

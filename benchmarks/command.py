@@ -11,7 +11,7 @@ from rich.console import Console
 from benchmarks.figures import Figure, Setting
 from benchmarks.measuring import Measurement, measure
 from benchmarks.registry import FIGURES
-from benchmarks.report import machine, markdown_table, rich_table, write_json
+from benchmarks.report import detail_lines, machine, markdown_table, rich_table, write_json
 
 BAD_INPUT = 2
 TABLE_WIDTH = 120  # a narrower terminal wraps lines, but cuts nothing off
@@ -88,6 +88,8 @@ def _run(console: Console, errors: Console, options: argparse.Namespace, figures
     measurements = _measured(errors, figures, setting, options)
     write_json(options.json, figures, measurements, about)
     console.print(markdown_table(measurements) if options.markdown else rich_table(measurements), markup=False)
+    for line in detail_lines(measurements):
+        console.print(line, markup=False)
     console.print(
         f"{about['device']}, {about['threads']} threads, load {about['load']} at the start, PyTorch {about['torch']}", markup=False
     )

@@ -60,12 +60,14 @@ class Comparison:
         reference: The baseline; None for a figure that has none, only a rate.
         difference: How far apart the results are.
         items: Images (or frames) that one call makes: the rate is items by seconds.
+        details: Asked when all is measured, for more that is worth knowing, by name.
     """
 
     ours: Computation
     reference: Computation | None = None
     difference: Callable[[Result, Result], float] = largest_difference
     items: int = 1
+    details: Callable[[], Mapping[str, float]] = dict
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,18 @@ def _comparison(setting: Setting, samples: int, *, cached: bool) -> Comparison:
     return Comparison(ours, reference)
 
 
+def _untuned_comparison(setting: Setting, samples: int) -> Comparison:
+    """Compares a whole frame, from the planes, with the published form as it is run: see `PublishedRenderer.untuned`."""
+    scene, ours = make_scene(setting, samples), _comparison(setting, samples, cached=False).ours
+    baseline = PublishedRenderer(scene.renderer.config, scene.renderer.layout, scene.decoder)
+
+    @torch.inference_mode()
+    def reference() -> Result:
+        return pictures(baseline.untuned(scene.planes, scene.rays, RaySampling()))
+
+    return Comparison(ours, reference)
+
+
 def baseline_rays(config: RendererConfig, rays: Rays) -> int:
     """Returns how many rays of each image the baseline renders at once."""
     samples = BASELINE_GPU_SAMPLES if rays.origins.is_cuda else BASELINE_SAMPLES
@@ -58,4 +70,13 @@ def _figure(samples: int, *, cached: bool) -> Figure:
     )
 
 
-FIGURES = tuple(_figure(samples, cached=cached) for samples in (64, 32) for cached in (True, False))
+def _untuned_figure(samples: int) -> Figure:
+    return Figure(
+        name=f"frame_{samples}_{samples}_published",
+        meaning=f"as frame_{samples}_{samples}_with_table, against the published renderer without tuning: all rays at once, usual layout",
+        build=functools.partial(_untuned_comparison, samples=samples),
+        memory=True,
+    )
+
+
+FIGURES = (*(_figure(samples, cached=cached) for samples in (64, 32) for cached in (True, False)), _untuned_figure(64), _untuned_figure(32))

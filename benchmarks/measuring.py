@@ -1,6 +1,7 @@
 """One line of the table: time, difference and memory of a figure."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from benchmarks.figures import Figure, Setting
 from benchmarks.memory import peak_bytes
@@ -21,6 +22,7 @@ class Measurement:
         memory_ratio: Ours as a fraction of the baseline's.
         per_second: Images or frames per second.
         rounds: How often each side was timed.
+        details: What else the figure knows, by name.
     """
 
     ours_s: float
@@ -32,6 +34,7 @@ class Measurement:
     memory_ratio: float | None
     per_second: float
     rounds: int
+    details: Mapping[str, float] = field(default_factory=dict)
 
 
 def _divided(one: float | None, other: float | None) -> float | None:
@@ -53,4 +56,5 @@ def measure(figure: Figure, setting: Setting, seconds: float) -> Measurement:
         memory_ratio=_divided(ours, reference),
         per_second=comparison.items / timings.ours_s,
         rounds=timings.rounds,
+        details=comparison.details(),
     )

@@ -84,6 +84,11 @@ def markdown_table(measurements: Measurements) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
+def detail_lines(measurements: Measurements) -> list[str]:
+    """Returns what figures say beyond the columns of the table."""
+    return [f"{name}, {what}: {value:.3g}" for name, measured in measurements.items() for what, value in sorted(measured.details.items())]
+
+
 def write_json(path: Path, figures: Mapping[str, Figure], measurements: Measurements, about: Mapping[str, Any]) -> None:
     """Writes everything to `path`, which appears whole or not at all."""
     content = {

@@ -5,7 +5,7 @@ import torch
 
 from g3dr.cameras import camera_rays, camera_to_world, frontal_pose
 from g3dr.config import RendererConfig
-from g3dr.render import PlaneDecoder, RaySampling, Renderer
+from g3dr.render import PlaneDecoder, RaySampling, Renderer, compiled
 from g3dr.render.decoding import LARGEST_EXPONENT, softplus_
 from g3dr.render.layouts import make_layout
 from g3dr.render.reference import ReferenceRenderer
@@ -13,6 +13,15 @@ from g3dr.render.tiles import tile_order
 from g3dr.types import Rays
 
 LAYOUTS = ["published", "image_aligned", "perspective"]
+
+
+@pytest.fixture(autouse=True, params=["compiled", "stock"])
+def form(request, monkeypatch):
+    """Every test runs with compiled loops and with operations of PyTorch."""
+    if request.param == "stock":
+        monkeypatch.setattr(compiled, "usable", lambda rows: False)
+    else:
+        pytest.importorskip("numba", reason="the compiled form needs Numba")
 
 
 def assert_near(actual, expected, tolerance=2e-5):
@@ -78,7 +87,7 @@ def fast_and_slow(options):
     return quick, rendered_with_gradients(lambda p: slow.render(p, rays, sampling), planes, decoder)
 
 
-def assert_same(one, other, tolerance=5e-5):
+def assert_same(one, other, tolerance=2e-5):
     (rendering, gradients), (expected, expected_gradients) = one, other
     for name in ("rgb", "depth", "opacity"):
         assert_near(getattr(rendering, name), getattr(expected, name))

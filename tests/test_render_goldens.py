@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from g3dr.config import RendererConfig
-from g3dr.render import PlaneDecoder, RaySampling, Renderer
+from g3dr.render import PlaneDecoder, RaySampling, Renderer, compiled
 from g3dr.render.compositing import composite, compositing_weights, middles, optical_thickness, regularization_factor
 from g3dr.render.layouts import make_layout
 from g3dr.render.limits import RayLimits, box_limits, ray_limits
@@ -21,6 +21,15 @@ pytestmark = pytest.mark.numeric
 GOLDENS = Path(__file__).parent / "goldens"
 HITTING = ["frontal_weights", "novel_batch2", "importance_weights", "importance_window", "fixed_range_whiteback"]
 MISSING = "wide_fov_misses"
+
+
+@pytest.fixture(autouse=True, params=["compiled", "stock"])
+def form(request, monkeypatch):
+    """Every test runs with compiled loops and with operations of PyTorch."""
+    if request.param == "stock":
+        monkeypatch.setattr(compiled, "usable", lambda rows: False)
+    else:
+        pytest.importorskip("numba", reason="the compiled form needs Numba")
 
 
 def load(name):
@@ -147,6 +156,10 @@ def golden_rays(golden):
 
 
 def assert_rendering_and_gradients(golden):
+    """Gradients differ by 1.4e-5 of the largest at most: by rounding, most of it the golden's own.
+
+    Against the reference in float64 the planes' gradients of the goldens are off by 5.8e-6 to 1.2e-5, ours by 3.6e-6 to 7.4e-6.
+    """
     renderer, decoder = golden_renderer(golden)
     planes = golden["planes"].requires_grad_()
     rendering = renderer(renderer.table(planes, decoder), decoder, golden_rays(golden), golden_sampling(golden))
@@ -154,8 +167,8 @@ def assert_rendering_and_gradients(golden):
     assert_near(rendering.depth, golden["depth"][..., 0])
     assert_near(rendering.opacity, golden["weight_total"][..., 0])
     cotangent_loss(rendering, golden).backward()
-    assert_near(planes.grad, golden["grad_planes"], 5e-5)
-    assert_gradients(decoder, golden, 5e-5)
+    assert_near(planes.grad, golden["grad_planes"])
+    assert_gradients(decoder, golden, 2e-5)
 
 
 def assert_values(renderer, table, decoder, golden, which):

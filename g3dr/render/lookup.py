@@ -17,6 +17,8 @@ from g3dr.render.table import BORDER_NODES
 SAMPLES_AT_ONCE = 2**13  # samples whose gradients are summed at once: they stay in a CPU's cache
 
 Rows = Float[Tensor, "node channel"]
+AllRows = Float[Tensor, "batch node channel"]
+Coordinates = Float[Tensor, "axis batch sample"]
 Looked = Float[Tensor, "sample channel"]
 
 
@@ -65,6 +67,30 @@ def locate(coordinates: AxisCoordinates, pairs: tuple[tuple[int, int], ...], sid
         for place in range(4):
             torch.mul(parts[place // 2][row], parts[place % 2][column], out=weights[:, plane, place])
     return Location(cells, weights, side)
+
+
+@dataclass(frozen=True)
+class Places:
+    """The samples of a batch of images on their planes.
+
+    Attributes:
+        coordinates: In [-1, 1] inside of the planes.
+        pairs: Which axes are column and row of each plane.
+        side: Nodes along one side of a plane.
+    """
+
+    coordinates: Coordinates
+    pairs: tuple[tuple[int, int], ...]
+    side: int
+
+    @property
+    def count(self) -> int:
+        """Number of samples of each image."""
+        return self.coordinates.shape[2]
+
+    def located(self, image: int, block: slice) -> Location:
+        """Returns cells and weights of some samples of one image."""
+        return locate(self.coordinates[:, image, block], self.pairs, self.side)
 
 
 def look_up(rows: Rows, nodes: Int[Tensor, "sample corner"], weights: Float[Tensor, "sample corner"]) -> Looked:

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from g3dr.config import RendererConfig
-from g3dr.render.compositing import Colors, Samples, SampleValues, composite_samples, compositing_weights, optical_thickness
+from g3dr.render.compositing import Samples, SampleValues, composite_samples, compositing_weights, optical_thickness
 from g3dr.render.decoder import PlaneDecoder, activate
-from g3dr.render.decoding import decode
+from g3dr.render.decoding import SecondLayer, decode
 from g3dr.render.layouts import Layout, Planes, make_layout
 from g3dr.render.limits import RayLimits, ray_limits
 from g3dr.render.sampling import RaySampling, coarse_distances, even_quantiles, weighted_distances, window_distances
@@ -81,17 +81,20 @@ class Renderer(nn.Module):
         return rendering
 
     def _render(self, table: NodeTable, decoder: PlaneDecoder, rays: Rays, sampling: RaySampling) -> Rendering:
-        limits = ray_limits(rays, self.config.ray_range)
+        limits, layers = ray_limits(rays, self.config.ray_range), decoder.last_layers()
         distances = coarse_distances(limits, self.config.coarse_samples, sampling.jitter)
-        densities, colors = self._evaluate(table, decoder, rays, distances)
-        order = None
+        places, order = self._places(rays, distances), None
+        raw = self._found(table, layers, places)
         if self.config.fine_samples:
-            fine = self._fine_distances(densities.detach(), distances, limits, sampling)
-            fine_densities, fine_colors = self._evaluate(table, decoder, rays, fine)
+            fine = self._fine_distances(raw[0], distances, limits, sampling)
+            fine_places = self._places(rays, fine)
+            raw = torch.cat([raw, self._found(table, layers, fine_places)], dim=-1)
+            if torch.is_grad_enabled():
+                places = torch.cat([places, fine_places], dim=-1)
             distances, order = torch.sort(torch.cat([distances, fine], dim=-1), dim=-1, stable=True)
-            densities = torch.cat([densities, fine_densities], dim=-1)
-            colors = torch.cat([colors, fine_colors], dim=-1)
-        samples = SampleValues(densities, colors, order)
+        if torch.is_grad_enabled():
+            raw = decode(table, self.layout, layers, places.flatten(2), known=raw.flatten(2)).reshape_as(raw)
+        samples = SampleValues(*activate(raw), order)
         white = self.config.white_background
         return composite_samples(samples, distances, limits.hit, sampling.regularization_depth, white_background=white)
 
@@ -99,16 +102,21 @@ class Renderer(nn.Module):
         self, table: NodeTable, decoder: PlaneDecoder, points: Float[Tensor, "batch point 3"]
     ) -> Float[Tensor, "batch point value"]:
         """Returns raw density, colour in [0, 1], then semantics if there are any, at points of the world."""
-        raw = decode(table, self.layout, *decoder.last_layers(), self.layout.axes(*points.unbind(-1)))
+        raw = decode(table, self.layout, decoder.last_layers(), self.layout.axes(*points.unbind(-1)))
         densities, colors = activate(raw)
         return torch.cat([densities[None], colors]).permute(1, 2, 0)
 
-    def _evaluate(self, table: NodeTable, decoder: PlaneDecoder, rays: Rays, distances: Samples) -> tuple[Samples, Colors]:
-        """Returns raw density and colour at distances along rays."""
+    def _places(self, rays: Rays, distances: Samples) -> Float[Tensor, "axis batch ray sample"]:
+        """Returns the plane coordinates of samples at distances along rays."""
         starts, directions = rays.origins.permute(2, 0, 1)[..., None], rays.directions.permute(2, 0, 1)[..., None]
-        points = torch.addcmul(starts, directions, distances).flatten(2)
-        raw = decode(table, self.layout, *decoder.last_layers(), self.layout.axes(*points))
-        return activate(raw.reshape(len(raw), *distances.shape))
+        return self.layout.axes(*torch.addcmul(starts, directions, distances))
+
+    @torch.no_grad()
+    def _found(
+        self, table: NodeTable, layers: SecondLayer, places: Float[Tensor, "axis batch ray sample"]
+    ) -> Float[Tensor, "value batch ray sample"]:
+        """Returns the decoder's output before its last activation; gradients are attached to all samples together."""
+        return decode(table, self.layout, layers, places.flatten(2)).reshape(-1, *places.shape[1:])
 
     def _fine_distances(self, densities: Samples, distances: Samples, limits: RayLimits, sampling: RaySampling) -> Samples:
         count = self.config.fine_samples

@@ -7,16 +7,20 @@ every sample. The sum of levels is separable: a small matrix per level and axis,
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812, the usual name
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 LEVEL_FACTORS = (1, 2, 4)
 BORDER_NODES = 4  # nodes outside the planes on each side: the reach of the coarsest level
 
-Axis = Float[Tensor, "outputs inputs"]
+Axis = Float[Tensor, "_outputs _inputs"]
+Picture = Float[Tensor, "_height _width channel"]
+Pictures = Float[Tensor, "picture height width channel"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,70 @@ def _to_nodes(resolution: int, factor: int) -> Axis:
     return F.pad(nodes, (0, 0, BORDER_NODES - factor, BORDER_NODES - factor))
 
 
+@dataclass(frozen=True)
+class Spreading:
+    """The matrices by which pictures become nodes.
+
+    Attributes:
+        shrink: Rows of the picture to those of the smaller levels, which stand below each other.
+        horizontal: Columns of the picture to columns of nodes, for each level.
+        vertical: Rows of all levels, the picture's own first, to rows of nodes.
+        heights: Rows of each level.
+    """
+
+    shrink: Axis
+    horizontal: tuple[Axis, ...]
+    vertical: Axis
+    heights: list[int]
+
+    def space(self, picture: Picture) -> Float[Tensor, "rows columns channel"]:
+        """Returns memory for the rows of all levels, spread over columns; one for all pictures, because fresh memory is dear."""
+        return picture.new_empty((sum(self.heights), self.vertical.shape[0], picture.shape[2]))
+
+    def nodes(self, picture: Picture, space: Tensor, out: Tensor) -> None:
+        """Writes the nodes of one picture."""
+        shrunk = (self.shrink @ picture.flatten(1)).reshape(-1, *picture.shape[1:])
+        levels = (picture, *torch.split(shrunk, self.heights[1:]))
+        for matrix, level, spread in zip(self.horizontal, levels, torch.split(space, self.heights), strict=True):
+            torch.matmul(matrix, level, out=spread)
+        torch.mm(self.vertical, space.flatten(1), out=out)
+
+    def transposed(self, gradient: Tensor, space: Tensor, out: Picture) -> None:
+        """Writes the gradient of one picture."""
+        torch.mm(self.vertical.t(), gradient, out=space.flatten(1))
+        first, *smaller = torch.split(space, self.heights)
+        torch.matmul(self.horizontal[0].t(), first, out=out)
+        shrunk = torch.cat([matrix.t() @ level for matrix, level in zip(self.horizontal[1:], smaller, strict=True)])
+        out.flatten(1).addmm_(self.shrink.t(), shrunk.flatten(1))
+
+
+class Nodes(torch.autograd.Function):
+    """The nodes of pictures, picture by picture; a bias is added to those of every image's first picture."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, pictures: Pictures, bias: Float[Tensor, "channel"], planes: int, spreading: Spreading
+    ) -> Float[Tensor, "picture rows columns"]:
+        """Spreads each picture."""
+        ctx.shape, ctx.planes, ctx.spreading = pictures.shape, planes, spreading
+        side, space = spreading.vertical.shape[0], spreading.space(pictures[0])
+        nodes = pictures.new_empty((len(pictures), side, side * pictures.shape[3]))
+        for number, picture in enumerate(pictures):
+            spreading.nodes(picture, space, nodes[number])
+        nodes.view(len(pictures), side, side, -1)[::planes].add_(bias)
+        return nodes
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Float[Tensor, "picture rows columns"]) -> tuple[Tensor, Tensor, None, None]:
+        """Reads the same matrices backwards."""
+        spreading, out = ctx.spreading, gradient.new_empty(ctx.shape)
+        space = spreading.space(out[0])
+        for number, one in enumerate(gradient):
+            spreading.transposed(one, space, out[number])
+        return out, gradient[:: ctx.planes].sum(dim=(0, 1)).reshape(gradient.shape[1], -1).sum(dim=0), None, None
+
+
 class NodeTableBuilder(nn.Module):
     """Builds node tables of planes of one resolution.
 
@@ -74,15 +142,13 @@ class NodeTableBuilder(nn.Module):
         self.side = 2 * resolution + 2 * BORDER_NODES + 1
         shrink = [_shrinking(resolution, factor) for factor in LEVEL_FACTORS]
         expand = [_to_nodes(resolution, factor) for factor in LEVEL_FACTORS]
-        # The last column carries the decoder's bias through the same matrix product.
-        vertical = torch.cat([*expand, torch.ones(self.side, 1)], dim=1)
-        self.register_buffer("_vertical", vertical, persistent=False)
-        self.register_buffer("_shrink", torch.cat(shrink), persistent=False)
+        self.register_buffer("_vertical", torch.cat(expand, dim=1), persistent=False)
+        self.register_buffer("_shrink", torch.cat(shrink[1:]), persistent=False)
         self.register_buffer("_horizontal", torch.cat([h @ s for h, s in zip(expand, shrink, strict=True)]), persistent=False)
         self._vertical: Tensor
         self._shrink: Tensor
         self._horizontal: Tensor
-        self._sizes = [resolution // factor for factor in LEVEL_FACTORS]
+        self._heights = [resolution // factor for factor in LEVEL_FACTORS]
 
     def forward(
         self,
@@ -99,20 +165,7 @@ class NodeTableBuilder(nn.Module):
         """
         batch, count = planes.shape[:2]
         channels = len(bias)
-        folded = torch.einsum("bpfhw,cf->bphwc", planes, weight)
-        levels = self._spread_columns(folded.reshape(batch * count, *folded.shape[2:4], channels))
-        nodes = self._vertical @ torch.cat([levels, self._bias_row(bias, batch, count)], dim=1)
+        folded = torch.einsum("bpfhw,cf->bphwc", planes, weight).flatten(0, 1)
+        spreading = Spreading(self._shrink, torch.split(self._horizontal, self.side), self._vertical, self._heights)
+        nodes: Tensor = Nodes.apply(folded, bias, count, spreading)
         return NodeTable(nodes.reshape(batch, count * self.side**2, channels), self.side)
-
-    def _spread_columns(self, folded: Float[Tensor, "picture height width channel"]) -> Float[Tensor, "picture rows columns"]:
-        """Shrinks rows to each level and spreads columns to the nodes; the levels' rows stand below each other."""
-        pictures, _, width, channels = folded.shape
-        shrunk = (self._shrink @ folded.flatten(2)).reshape(pictures, -1, width, channels)
-        expand = torch.split(self._horizontal, self.side)
-        return torch.cat(
-            [matrix @ level for matrix, level in zip(expand, torch.split(shrunk, self._sizes, dim=1), strict=True)], dim=1
-        ).flatten(2)
-
-    def _bias_row(self, bias: Float[Tensor, "channel"], batch: int, count: int) -> Float[Tensor, "picture 1 columns"]:
-        first = F.pad(bias.repeat(self.side)[None], (0, 0, 0, count - 1))
-        return first.repeat(batch, 1)[:, None]
