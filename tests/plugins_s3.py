@@ -29,6 +29,25 @@ def s3_uri(s3):
     return f"{s3.uri}/{uuid.uuid4().hex[:8]}"
 
 
+@pytest.fixture(scope="session")
+def fault_proxy(object_store_server):
+    """One proxy for all tests: a client for another address takes a quarter of a second to make."""
+    from fault_proxy import FaultProxy
+
+    with FaultProxy(object_store_server.endpoint).running() as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def faults(s3, fault_proxy, monkeypatch):
+    """The proxy, without any faults yet; clients lose patience soon, and count on being let through."""
+    for name, value in fault_proxy.environment.items():
+        monkeypatch.setenv(name, value)
+    fault_proxy.clear()
+    yield fault_proxy
+    fault_proxy.clear()
+
+
 @pytest.fixture
 def s3_enforced(s3):
     """The server, refusing wrong credentials while the test runs."""

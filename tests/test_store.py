@@ -58,11 +58,15 @@ def test_pickles_by_uri(store):
     assert again.child("b/c").uri == f"{store.uri}/b/c"
 
 
-def test_pyarrow_reads_the_same_files(store):
+def test_reads_parts_of_a_file(store):
     store.write_bytes("a/b.bin", b"arrow")
-    filesystem, folder = store.filesystem()
-    with filesystem.open_input_file(f"{folder}/a/b.bin") as file:
+    with store.open_file("a/b.bin") as file:
         assert file.read() == b"arrow"
+    with store.open_file("a/b.bin") as file:
+        file.seek(2)
+        assert (file.read(2), file.tell(), file.read(), file.read(1)) == (b"ro", 4, b"w", b"")
+    with pytest.raises(FileNotFoundError):
+        store.open_file("a/none.bin")
 
 
 def test_large_files_go_up_in_parts(store, monkeypatch):
@@ -164,9 +168,9 @@ def test_no_credentials(s3, monkeypatch, tmp_path):
 def test_a_wrong_endpoint_fails_soon(s3, monkeypatch):
     from s3 import free_port
 
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://user:hidden@127.0.0.1:{free_port()}")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
     began = time.monotonic()
     with pytest.raises(StoreError, match="no answer from the object store") as caught:
         open_store(s3.uri).check()
     assert time.monotonic() - began < 15
-    assert "hidden" not in str(caught.value)
+    assert "in 4 attempts (EndpointConnectionError); check AWS_ENDPOINT_URL" in str(caught.value)

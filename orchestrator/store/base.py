@@ -1,6 +1,8 @@
 """What every store can do."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Self
 
 from g3dr.errors import G3drError
@@ -22,6 +24,21 @@ def clean_path(path: str) -> str:
     return "/".join(parts)
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A file in a store.
+
+    Attributes:
+        path: Relative to the store.
+        size: Bytes.
+        changed: When it was written, nanoseconds since 1970; an object store counts whole seconds.
+    """
+
+    path: str
+    size: int
+    changed: int
+
+
 class Store(ABC):
     """Files below one URI, whole files only; paths are relative and use `/`.
 
@@ -30,6 +47,7 @@ class Store(ABC):
     """
 
     uri: str
+    """Names the store; it may end in options behind a question mark, so paths go on it by `child` only."""
 
     @abstractmethod
     def read_bytes(self, path: str) -> bytes:
@@ -52,8 +70,12 @@ class Store(ABC):
         """Tells whether there is a file at `path`."""
 
     @abstractmethod
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        """Finds the files at or below the folder `prefix`, in any order, as they are found."""
+
     def list(self, prefix: str = "") -> list[str]:
         """Lists the files at or below the folder `prefix`, relative to the store, sorted."""
+        return sorted(entry.path for entry in self.entries(prefix))
 
     @abstractmethod
     def delete(self, prefix: str) -> None:
@@ -64,8 +86,12 @@ class Store(ABC):
         """Returns the store of the folder `path`."""
 
     @abstractmethod
-    def filesystem(self) -> tuple[Any, str]:
-        """Returns a pyarrow filesystem for bulk reads, and this store's folder in it."""
+    def open_file(self, path: str) -> Any:
+        """Opens a file for reading parts of it, in binary, as pyarrow takes it; besides what Python's files have, `size()` tells its bytes.
+
+        Raises:
+            FileNotFoundError: There is none at `path`.
+        """
 
     @abstractmethod
     def check(self) -> None:

@@ -1,33 +1,21 @@
 """A store in a folder of this machine, or of a file system that all machines share."""
 
+import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from pyarrow import fs
-
-from orchestrator.store.base import Store, StoreError, clean_path
+from orchestrator.store.base import Entry, Store, StoreError, clean_path
+from orchestrator.store.folder_errors import plain_errors
 
 _TEMPORARY = ".g3dr-writing-"
+_ATTEMPTS = 20
 
-
-@contextmanager
-def _plain_errors(path: Path) -> Iterator[None]:
-    """Turns the operating system's refusals into one sentence; a missing file passes through."""
-    try:
-        yield
-    except (NotADirectoryError, FileExistsError, IsADirectoryError) as error:
-        raise StoreError(f"{path}: there is a file where a folder is needed, or a folder where a file is needed") from error
-    except PermissionError as error:
-        raise StoreError(f"{path}: no permission to read or write here") from error
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}") from error
+Result = TypeVar("Result")
 
 
 class FolderStore(Store):
@@ -49,23 +37,34 @@ class FolderStore(Store):
 
     def read_bytes(self, path: str) -> bytes:
         """See `Store`."""
-        with _plain_errors(self._path(path)):
+        with plain_errors(self._path(path)):
             return self._path(path).read_bytes()
 
     def write_bytes(self, path: str, data: bytes) -> None:
         """See `Store`; by a temporary file beside the target and a rename."""
         target = self._path(path)
-        with _plain_errors(target), self._written(target, data) as temporary:
+        with plain_errors(target):
+            _again(lambda: self._replace(target, data))
+
+    def _replace(self, target: Path, data: bytes) -> None:
+        with self._written(target, data) as temporary:
             temporary.replace(target)
 
     def write_if_absent(self, path: str, data: bytes) -> bool:
         """See `Store`; a hard link appears with all its content, or not at all."""
         target = self._path(path)
-        with _plain_errors(target), self._written(target, data) as temporary:
+        with plain_errors(target):
+            return _again(lambda: self._link(target, data))
+
+    def _link(self, target: Path, data: bytes) -> bool:
+        with self._written(target, data) as temporary:
             try:
                 target.hardlink_to(temporary)
             except FileExistsError:
-                return False
+                # A network disk makes the link again if its answer got lost, and then says that there is one.
+                return target.samefile(temporary)
+            except FileNotFoundError:
+                raise
             except OSError:
                 return self._create(target, data)
             return True
@@ -78,62 +77,129 @@ class FolderStore(Store):
                 file.write(data)
         except FileExistsError:
             return False
+        except OSError:
+            target.unlink(missing_ok=True)
+            raise
         return True
 
-    @staticmethod
     @contextmanager
-    def _written(target: Path, data: bytes) -> Iterator[Path]:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
+    def _written(self, target: Path, data: bytes) -> Iterator[Path]:
+        """Yields a file beside the target that holds the data; neither it nor new folders stay if there was no room for them."""
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            Path(name).chmod(0o644)
-            yield Path(name)
-        finally:
-            Path(name).unlink(missing_ok=True)
+            _make_folder(target.parent)
+            handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(data)
+                Path(name).chmod(0o644)
+                yield Path(name)
+            finally:
+                Path(name).unlink(missing_ok=True)
+        except OSError:
+            self._prune(target.parent)
+            raise
 
     def exists(self, path: str) -> bool:
         """See `Store`."""
-        return self._path(path).is_file()
+        with plain_errors(self._path(path)):
+            return self._path(path).is_file()
 
-    def list(self, prefix: str = "") -> list[str]:
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
         """See `Store`."""
         top = self._path(prefix)
-        with _plain_errors(top):
-            found = [top] if top.is_file() else [path for path in top.rglob("*") if path.is_file()]
-        return sorted(path.relative_to(self._folder).as_posix() for path in found if not path.name.startswith(_TEMPORARY))
+        with plain_errors(top):
+            for path in [top] if top.is_file() else _files_below(top):
+                entry = self._entry(path)
+                if entry is not None and not path.name.startswith(_TEMPORARY):
+                    yield entry
+
+    def _entry(self, path: Path) -> Entry | None:
+        try:
+            state = path.stat()
+        except FileNotFoundError:
+            return None  # gone since it was found
+        return Entry(path.relative_to(self._folder).as_posix(), state.st_size, state.st_mtime_ns)
 
     def delete(self, prefix: str) -> None:
         """See `Store`; folders that become empty go too, up to the store's own."""
         target = self._path(prefix)
-        with _plain_errors(target):
-            if target.is_dir() and not target.is_symlink():
-                shutil.rmtree(target)
-            else:
+        with plain_errors(target):
+            if target.is_file() or target.is_symlink():
                 target.unlink(missing_ok=True)
+            else:
+                _again(lambda: _remove_folder(target))
             self._prune(target)
 
     def _prune(self, path: Path) -> None:
         while path.is_relative_to(self._folder):
             if path.is_dir():
-                if any(path.iterdir()):
-                    return
-                path.rmdir()
+                try:
+                    path.rmdir()
+                except FileNotFoundError:
+                    pass  # another process was faster
+                except OSError:
+                    return  # there is something in it, or now there is
             path = path.parent
 
     def child(self, path: str) -> Self:
         """See `Store`."""
         return type(self)(self._path(path))
 
-    def filesystem(self) -> tuple[Any, str]:
+    def open_file(self, path: str) -> Any:
         """See `Store`."""
-        return fs.LocalFileSystem(), self.uri
+        import pyarrow as pa  # noqa: PLC0415  (whoever only keeps a ledger needs none)
+
+        with plain_errors(self._path(path)):
+            return pa.OSFile(str(self._path(path)))
 
     def check(self) -> None:
         """See `Store`; looks at the nearest folder that exists."""
-        nearest = next(path for path in (self._folder, *self._folder.parents) if path.exists())
+        with plain_errors(self._folder):
+            nearest = next(path for path in (self._folder, *self._folder.parents) if path.exists())
+            read_only = os.statvfs(nearest).f_flag & os.ST_RDONLY
         if not nearest.is_dir():
             raise StoreError(f"{self.uri}: {nearest} is a file, not a folder")
-        if not os.access(nearest, os.R_OK | os.W_OK | os.X_OK):
+        if read_only:
+            raise StoreError(f"{self.uri}: the disk of {nearest} can only be read, not written")
+        if not os.access(nearest, os.R_OK | os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
             raise StoreError(f"{self.uri}: no permission to read and write in {nearest}")
+
+
+def _files_below(top: Path) -> Iterator[Path]:
+    """Finds files; a folder that may not be read is an error, since nobody may take it for an empty one."""
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise error
+
+    for folder, _, names in os.walk(top, onerror=refuse):
+        yield from (Path(folder, name) for name in names)
+
+
+def _again(work: Callable[[], Result]) -> Result:
+    """Does something once more where another process deleted a folder in the middle of it, as two that pack the same do."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return work()
+        except FileNotFoundError:
+            continue
+    return work()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        if not any(path.exists() and not path.is_dir() for path in (folder, *folder.parents)):
+            raise FileNotFoundError(f"{folder} was deleted while it was made") from error
+        raise
+
+
+def _remove_folder(folder: Path) -> None:
+    if folder.is_dir():
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            if error.errno in {errno.ENOTEMPTY, None}:  # none where a folder was exchanged for another
+                raise FileNotFoundError(f"{folder} was written to meanwhile") from error
+            raise

@@ -1,160 +1,159 @@
 """A store in a bucket of S3 or of anything that speaks its protocol.
 
-boto3 does single files, because it knows conditional puts; pyarrow's file system does bulk reads. Both take endpoint, region and
-credentials from the environment: `AWS_ENDPOINT_URL`, `AWS_DEFAULT_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_PROFILE`.
+One library, boto3, does everything, so that address, region, credentials, retries and refusals are the same for every byte.
+Several servers' worth of trouble is survived here; see docs/storage.md for what it knows of, and tests/fault_proxy.py for what it is
+tried with.
 """
 
-import io
-import os
-from collections.abc import Iterator
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Self
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError
-from pyarrow import fs
 
-from orchestrator.store.base import Store, StoreError, clean_path
-from orchestrator.store.s3_errors import plain_errors
+from orchestrator.store.base import Entry, Store
+from orchestrator.store.location import S3Location
+from orchestrator.store.s3_client import Address
+from orchestrator.store.s3_errors import ABSENT, code_of
+from orchestrator.store.s3_files import RangeFile
+from orchestrator.store.s3_multipart import upload_in_parts
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_CONNECT_SECONDS, _READ_SECONDS, _ATTEMPTS = 3, 20, 3
+Result = TypeVar("Result")
 _MULTIPART_BYTES = 64 * 2**20
-_EXISTS_ALREADY = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
-_ABSENT = {"NoSuchKey", "404"}
-
-
-def _environment() -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
-
-
-@lru_cache(maxsize=8)
-def _client_for(_process: int, _environment: tuple[tuple[str, str], ...]) -> "S3Client":
-    config = Config(
-        connect_timeout=_CONNECT_SECONDS,
-        read_timeout=_READ_SECONDS,
-        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-        max_pool_connections=32,
-    )
-    # A session of its own: the default session is not safe to share between threads while it is being set up.
-    return boto3.session.Session().client("s3", config=config)
-
-
-def _client() -> "S3Client":
-    """Returns the client of this process and environment; clients are costly to make and safe to share between threads."""
-    return _client_for(os.getpid(), _environment())
-
-
-def _is(error: ClientError, codes: set[str]) -> bool:
-    return str(error.response.get("Error", {}).get("Code", "")) in codes
+_DELETING_THREADS = 8
+_EXISTS_ALREADY = {"PreconditionFailed", "412"}
 
 
 class S3Store(Store):
     """Files below `s3://bucket/prefix`.
 
     Args:
-        location: `bucket` or `bucket/prefix`.
+        location: Bucket, prefix, and where that is if the environment does not say.
     """
 
-    def __init__(self, location: str) -> None:
-        bucket, _, prefix = location.partition("/")
-        if not bucket:
-            raise StoreError("s3://: a bucket is missing; write s3://bucket/prefix")
-        self._bucket, self._prefix = bucket, clean_path(prefix)
-        self._location = f"{bucket}/{self._prefix}".rstrip("/")
-        self.uri = f"s3://{self._location}"
+    def __init__(self, location: S3Location) -> None:
+        self._location, self._address = location, Address(location.endpoint, location.region)
+        self.uri = location.uri
 
-    def __reduce__(self) -> tuple[type["S3Store"], tuple[str]]:
+    def __reduce__(self) -> tuple[type["S3Store"], tuple[S3Location]]:
         return S3Store, (self._location,)
 
-    def _key(self, path: str) -> str:
-        return "/".join(part for part in (self._prefix, clean_path(path)) if part)
-
     def _where(self, path: str) -> str:
-        return f"s3://{self._bucket}/{self._key(path)}"
+        return f"s3://{self._location.bucket}/{self._location.key(path)}"
+
+    def _target(self, path: str) -> dict[str, Any]:
+        return {"Bucket": self._location.bucket, "Key": self._location.key(path)}
+
+    def _call(self, path: str, action: "Callable[[S3Client], Result]") -> Result:
+        return self._address.call(self._where(path), action)
 
     def read_bytes(self, path: str) -> bytes:
         """See `Store`."""
-        with plain_errors(self._where(path)):
+
+        def read(client: "S3Client") -> bytes:
             try:
-                return _client().get_object(Bucket=self._bucket, Key=self._key(path))["Body"].read()
+                return client.get_object(**self._target(path))["Body"].read()
             except ClientError as error:
-                if _is(error, _ABSENT):
+                if code_of(error) in ABSENT:
                     raise FileNotFoundError(self._where(path)) from error
                 raise
 
+        return self._call(path, read)
+
     def write_bytes(self, path: str, data: bytes) -> None:
         """See `Store`; large files go up in parts and appear when the last part is there."""
-        with plain_errors(self._where(path)):
-            if len(data) < _MULTIPART_BYTES:
-                _client().put_object(Bucket=self._bucket, Key=self._key(path), Body=data)
-            else:
-                _client().upload_fileobj(io.BytesIO(data), self._bucket, self._key(path))
+        if len(data) < _MULTIPART_BYTES:
+            self._call(path, lambda client: client.put_object(**self._target(path), Body=data))
+        else:
+            upload_in_parts(lambda action: self._call(path, action), self._target(path), data, uuid.uuid4().hex)
 
     def write_if_absent(self, path: str, data: bytes) -> bool:
-        """See `Store`; by a conditional put."""
-        with plain_errors(self._where(path)):
+        """See `Store`; by a conditional put.
+
+        The file bears a word of this writer's: if the answer to a put is lost, the next attempt is told that there is a file, and only
+        the word tells whose.
+        """
+        writer = uuid.uuid4().hex
+
+        def put(client: "S3Client") -> bool:
             try:
-                _client().put_object(Bucket=self._bucket, Key=self._key(path), Body=data, IfNoneMatch="*")
+                client.put_object(**self._target(path), Body=data, IfNoneMatch="*", Metadata={"writer": writer})
             except ClientError as error:
-                if _is(error, _EXISTS_ALREADY):
-                    return False
-                raise
+                if code_of(error) not in _EXISTS_ALREADY:
+                    raise
+                return self._writer(client, path) == writer
             return True
+
+        return self._call(path, put)
+
+    def _writer(self, client: "S3Client", path: str) -> str | None:
+        try:
+            return client.head_object(**self._target(path))["Metadata"].get("writer")
+        except ClientError as error:
+            if code_of(error) in ABSENT:
+                return None
+            raise
 
     def exists(self, path: str) -> bool:
         """See `Store`."""
-        with plain_errors(self._where(path)):
+
+        def look(client: "S3Client") -> bool:
             try:
-                _client().head_object(Bucket=self._bucket, Key=self._key(path))
+                client.head_object(**self._target(path))
             except ClientError as error:
-                if _is(error, _ABSENT):
+                if code_of(error) in ABSENT:
                     return False
                 raise
             return True
 
-    def list(self, prefix: str = "") -> list[str]:
-        """See `Store`."""
-        skip = len(self._prefix) + 1 if self._prefix else 0
-        with plain_errors(self._where(prefix)):
-            return sorted(key[skip:] for key in self._keys(prefix))
+        return self._call(path, look)
 
-    def _keys(self, prefix: str) -> Iterator[str]:
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        """See `Store`; a thousand files a request."""
         # A prefix of an object store is just letters: `a` also finds `ab/c`, which is not in the folder `a`.
-        wanted = self._key(prefix)
-        for page in _client().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=wanted):
-            for entry in page.get("Contents", []):
-                key = entry["Key"]
-                if not key.endswith("/") and (not wanted or key == wanted or key.startswith(f"{wanted}/")):
-                    yield key
+        wanted, skip = self._location.key(prefix), len(self._location.key("")) + 1 if self._location.prefix else 0
+        for found in self._found(prefix, wanted):
+            key = found["Key"]
+            if not key.endswith("/") and (not wanted or key == wanted or key.startswith(f"{wanted}/")):
+                yield Entry(key[skip:], int(found["Size"]), int(found["LastModified"].timestamp()) * 10**9)
+
+    def _found(self, prefix: str, wanted: str) -> Iterator[dict[str, Any]]:
+        query: dict[str, Any] = {"Bucket": self._location.bucket, "Prefix": wanted}
+        while True:
+            page: Any = self._call(prefix, partial(_list, query))
+            yield from page.get("Contents", [])
+            if not page.get("IsTruncated"):
+                return
+            query = query | {"ContinuationToken": page["NextContinuationToken"]}
 
     def delete(self, prefix: str) -> None:
-        """See `Store`."""
-        with plain_errors(self._where(prefix)):
-            keys = list(self._keys(prefix))
-            for start in range(0, len(keys), 1000):
-                objects: Any = [{"Key": key} for key in keys[start : start + 1000]]
-                _client().delete_objects(Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True})
+        """See `Store`; one by one, since deleting many at once is what other object stores differ in most."""
+        paths = self.list(prefix)
+        with ThreadPoolExecutor(_DELETING_THREADS) as pool:
+            for _ in pool.map(self._delete, paths):
+                pass
+
+    def _delete(self, path: str) -> None:
+        self._call(path, lambda client: client.delete_object(**self._target(path)))
 
     def child(self, path: str) -> Self:
         """See `Store`."""
-        return type(self)(f"{self._bucket}/{self._key(path)}")
+        return type(self)(self._location.child(path))
 
-    def filesystem(self) -> tuple[Any, str]:
-        """See `Store`; same endpoint and region as the single-file calls."""
-        meta = _client().meta
-        options: dict[str, Any] = {"region": meta.region_name} if meta.region_name and meta.region_name != "aws-global" else {}
-        if ".amazonaws.com" not in meta.endpoint_url:
-            scheme, _, host = meta.endpoint_url.partition("://")
-            options |= {"endpoint_override": host, "scheme": scheme}
-        retries = fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS)
-        system = fs.S3FileSystem(connect_timeout=_CONNECT_SECONDS, request_timeout=_READ_SECONDS, retry_strategy=retries, **options)
-        return system, self._location
+    def open_file(self, path: str) -> RangeFile:
+        """See `Store`."""
+        return RangeFile(lambda action: self._call(path, action), self._target(path), self._where(path))
 
     def check(self) -> None:
         """See `Store`; lists one key, because only an answer with a body says what is wrong."""
-        with plain_errors(self.uri):
-            _client().list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
+        location = self._location
+        self._call("", lambda client: client.list_objects_v2(Bucket=location.bucket, Prefix=location.prefix, MaxKeys=1))
+
+
+def _list(query: dict[str, Any], client: "S3Client") -> Any:
+    return client.list_objects_v2(**query)
