@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from g3dr.errors import CheckpointError
 from g3dr.training.layout import INDEX, MODEL
 from g3dr.training.recorded_config import meaning
 from orchestrator.ledger import Ledger
+from orchestrator.model_file import ModelFile
 from orchestrator.runs import RunSpec
 from orchestrator.settings import overlaid
 from orchestrator.sources import parse_origin
@@ -108,16 +110,34 @@ def load_model(name: str, root: Store) -> "G3DR":
     Raises:
         CheckpointError: There is none, it is damaged, or nothing tells its configuration.
     """
+    return open_model(name, root)()
+
+
+def open_model(name: str, root: Store) -> "Callable[[], G3DR]":
+    """Finds a model and begins to read it; returns what waits for that and gives the model as `load_model` does.
+
+    Between the two there is time to import torch, which takes as long as reading a large checkpoint.
+
+    Raises:
+        CheckpointError: There is none. What is wrong with the files is raised by the call of what is returned.
+    """
+    store, path = find(name, root)
+    file = ModelFile(store, path)
+    return lambda: _model_of(file, name, store.child(path))
+
+
+def _model_of(file: ModelFile, name: str, folder: Store) -> "G3DR":
     from g3dr.model import G3DR  # noqa: PLC0415  (brings torch)
     from g3dr.training.checkpoint import load_model as load_state  # noqa: PLC0415
 
-    checkpoint = read_found(name, root, optimizer=False)
-    if checkpoint.config is None:
+    checkpoint = file.checkpoint()
+    config = checkpoint.config or _config_of_run(folder)
+    if config is None:
         raise CheckpointError(
             f"{name}: made by an older version, which did not record the model's configuration, and no run's spec.json tells it"
         )
-    model = G3DR.blank(checkpoint.config)
-    load_state(model, checkpoint.model, name)
+    model = G3DR.blank(config)
+    load_state(model, checkpoint.model, name, copy=False)
     return model.eval()
 
 
@@ -134,12 +154,13 @@ def read_found(name: str, root: Store, *, optimizer: bool = True) -> "Checkpoint
     """
     store, path = find(name, root)
     checkpoint = Ledger(store).read_checkpoint(path, optimizer=optimizer)
-    return checkpoint if checkpoint.config else replace(checkpoint, config=_config_of_run(f"{store.uri}/{path}".rstrip("/")))
+    return checkpoint if checkpoint.config else replace(checkpoint, config=_config_of_run(store.child(path)))
 
 
-def _config_of_run(where: str) -> ModelConfig | None:
+def _config_of_run(checkpoint: Store) -> ModelConfig | None:
+    path, _, options = checkpoint.uri.partition("?")
+    run = open_store((path.rpartition("/checkpoints/")[0] or path) + (f"?{options}" if options else ""))
     try:
-        run = open_store(where.rpartition("/checkpoints/")[0] or where)
         return RunSpec.from_json(json.loads(run.read_bytes("spec.json"))).model
     except (FileNotFoundError, KeyError, ValueError):
         return None

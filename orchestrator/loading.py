@@ -21,6 +21,7 @@ class _Loader(yaml.SafeLoader):
     """Safe YAML with the scalars of YAML 1.2."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002  (yaml's signature)
+        """Returns a mapping, each of whose keys stands once; YAML itself would silently take the last."""
         seen: dict[Any, int] = {}
         for key_node, _ in node.value:
             key, line = self.construct_object(key_node, deep=True), key_node.start_mark.line + 1

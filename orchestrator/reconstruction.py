@@ -1,9 +1,9 @@
 """From pictures to files that people can hold: meshes, videos, contact sheets; one folder a picture."""
 
 import json
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -19,7 +19,8 @@ from g3dr.export.orbit import orbit, to_bytes
 from g3dr.export.pictures import contact_sheet, depth_picture
 from g3dr.export.solid import SolidOptions, solid_volume
 from g3dr.export.surface import extract_surface, simplified
-from g3dr.export.video import animation, video
+from g3dr.export.video import animation, gif, video
+from g3dr.export.workers import workers
 from g3dr.model import G3DR
 from g3dr.pictures import encode_image
 from g3dr.render import NodeTable
@@ -46,6 +47,7 @@ class ReconstructionOptions:
             model's resolution, at least 128.
         frames: Frames of one round of the orbit; a multiple of 4 shows its corners.
         fps: Frames per second.
+        gif: Write the video as a GIF too.
         solid: What becomes the mesh.
         tolerance: How far simplification may move the surface, world units; None for all triangles of marching cubes.
     """
@@ -53,6 +55,7 @@ class ReconstructionOptions:
     size: int | None = None
     frames: int = 24
     fps: float = 12.0
+    gif: bool = False
     solid: SolidOptions = field(default_factory=SolidOptions)
     tolerance: float | None = None
 
@@ -67,19 +70,10 @@ class ReconstructionOptions:
                 raise ConfigError(name, getattr(self, name), allowed)
 
 
-def import_in_background() -> threading.Thread:
-    """Starts importing what meshes and videos need, which takes as long as reading a large checkpoint does meanwhile."""
-
-    def load() -> None:
-        import av  # noqa: F401, PLC0415
-        import matplotlib.colors  # noqa: F401, PLC0415
-        import scipy.ndimage  # noqa: F401, PLC0415
-        import skimage.measure  # noqa: F401, PLC0415
-        import trimesh.exchange.gltf  # noqa: F401, PLC0415
-
-    thread = threading.Thread(target=load, name="imports")
-    thread.start()
-    return thread
+def _import_writers() -> None:
+    """Imports what writes videos and colours depth: half a second that a worker spends while another one renders."""
+    import av  # noqa: F401, PLC0415
+    import matplotlib.colors  # noqa: F401, PLC0415
 
 
 class Reconstructor:
@@ -88,7 +82,7 @@ class Reconstructor:
     Args:
         model: In evaluation mode; its device is where it renders.
         options: How objects leave it.
-        progress: Called with steps done and steps in all, over all pictures.
+        progress: Called with frames done and frames in all, over all pictures.
         pictures: How many there will be.
     """
 
@@ -96,14 +90,12 @@ class Reconstructor:
         self.model, self.options, self._progress = model, options, progress
         self.device = next(model.parameters()).device
         self.size = options.size or max(128, model.config.generator.resolution)
-        self._each = options.frames + 3
-        self._done, self._total = 0, pictures * self._each
+        self._pictures, self._done = pictures, 0
 
-    def _step(self) -> None:
-        self._done += 1
-        self._progress(self._done, self._total)
+    def _advance(self, frames: int) -> None:
+        self._done += frames
+        self._progress(self._done, self._pictures * self.options.frames)
 
-    @torch.inference_mode()
     def files(self, name: str, picture: RgbdPicture) -> dict[str, bytes]:
         """Returns file contents by name.
 
@@ -114,28 +106,47 @@ class Reconstructor:
         Raises:
             DataError: The model sees nothing solid in it.
         """
-        table = self._encode(picture)
-        view = render_poses(self.model, table, *frontal_pose(1), self.size)
-        self._step()
-        mesh = self._mesh(table, picture, view)
-        self._step()
-        film = orbit(self.model, table, self.options.frames, self.size, self._step)
-        files = {
-            f"{name}.glb": glb(mesh),
-            f"{name}.ply": ply(mesh),
-            f"{name}.mp4": video(film, self.options.fps, rounds=max(1, round(SECONDS_OF_VIDEO * self.options.fps / len(film)))),
-            f"{name}.webp": animation(film, self.options.fps, lossless=self.size <= LOSSLESS_SIDE),
-            **self._pictures(name, picture, view, film),
+        before = self._done
+        self._advance(0)
+        try:
+            with workers(self.device) as pool:
+                return self._files(name, picture, self._encode(picture), pool)
+        finally:
+            self._advance(before + self.options.frames - self._done)
+
+    def _files(self, name: str, picture: RgbdPicture, table: NodeTable, pool: Executor) -> dict[str, bytes]:
+        """Cuts the mesh while frames are rendered, and encodes the films beside each other."""
+        view = pool.submit(render_poses, self.model, table, *frontal_pose(1), self.size)
+        meshes = pool.submit(lambda: self._mesh_files(name, table, picture, view.result()))
+        pool.submit(_import_writers)
+        film = orbit(self.model, table, self.options.frames, self.size, lambda: self._advance(1), each=pool.map)
+        films = {f"{name}.{ending}": pool.submit(encode, film) for ending, encode in self._encoders(len(film)).items()}
+        pictures = self._picture_files(name, picture, view.result(), film)
+        return {**meshes.result(), **{file: film.result() for file, film in films.items()}, **pictures}
+
+    def _encoders(self, frames: int) -> dict[str, Callable[[NDArray[np.uint8]], bytes]]:
+        fps = self.options.fps
+        rounds = max(1, round(SECONDS_OF_VIDEO * fps / frames))
+        encoders = {
+            "mp4": lambda film: video(film, fps, rounds),
+            "webp": lambda film: animation(film, fps, lossless=self.size <= LOSSLESS_SIDE),
+            "gif": lambda film: gif(film, fps),
         }
-        self._step()
-        return files
+        return encoders if self.options.gif else {ending: encode for ending, encode in encoders.items() if ending != "gif"}
 
     def _encode(self, picture: RgbdPicture) -> NodeTable:
         resolution = self.model.config.generator.resolution
         image = torch.from_numpy(picture.image_at(resolution).copy()).permute(2, 0, 1)[None] / 127.5 - 1
         depth = torch.from_numpy(picture.depth_at(resolution).copy())[None, None]
-        return self.model.encode(image.to(self.device), depth.to(self.device))
+        # Inference mode transforms filters and keeps them, which pays from the second picture on.
+        with torch.inference_mode() if self._pictures > 1 else torch.no_grad():
+            return self.model.encode(image.to(self.device), depth.to(self.device))
 
+    def _mesh_files(self, name: str, table: NodeTable, picture: RgbdPicture, view: Frames) -> dict[str, bytes]:
+        mesh = self._mesh(table, picture, view)
+        return {f"{name}.glb": glb(mesh), f"{name}.ply": ply(mesh)}
+
+    @torch.inference_mode()
     def _mesh(self, table: NodeTable, picture: RgbdPicture, view: Frames) -> Mesh:
         def values(points: torch.Tensor) -> torch.Tensor:
             return self.model.values_at(table, points[None].to(self.device))[0]
@@ -149,7 +160,7 @@ class Reconstructor:
             surface = simplified(surface, self.options.tolerance)
         return colored(surface, view, None if seen else values)
 
-    def _pictures(self, name: str, picture: RgbdPicture, view: Frames, film: NDArray[np.uint8]) -> dict[str, bytes]:
+    def _picture_files(self, name: str, picture: RgbdPicture, view: Frames, film: NDArray[np.uint8]) -> dict[str, bytes]:
         depth, shown = picture.depth_at(self.size), view.depth[0, 0].cpu().numpy()
         near, far = float(depth.min()), float(max(depth.max(), depth.min() + 1e-3))
         distances = depth_picture(shown, near, far)

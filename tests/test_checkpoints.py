@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from g3dr.errors import CheckpointError
 from g3dr.losses import Objective
 from g3dr.model import G3DR
 from g3dr.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from g3dr.training.layout import INDEX, OPTIMIZER
+from g3dr.training.layout import INDEX, MODEL, OPTIMIZER
 from g3dr.training.trainer import Trainer
 from orchestrator.checkpoints import load_model
 from orchestrator.ledger import Ledger
@@ -109,6 +110,30 @@ def test_a_model_is_loaded_by_checkpoint_by_run_and_from_elsewhere(root, run, tm
     elsewhere = FolderStore(tmp_path / "elsewhere")
     for name in (f"{root.uri}/runs/{run}", f"file://{root.uri}/runs/{run}", f"{root.uri}/runs/{run}/checkpoints/00000010"):
         assert torch.equal(load_model(name, elsewhere).final_conv.weight, weights(2)), name
+
+
+def test_a_damaged_model_is_refused(root, run):
+    path = Path(root.uri) / "runs" / run / "checkpoints" / "00000010" / MODEL
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match=r"model.safetensors: damaged, its SHA-256 is"):
+        load_model(f"runs/{run}", root)
+    path.unlink()
+    with pytest.raises(CheckpointError, match=r"00000010: the checkpoint is incomplete or unreadable"):
+        load_model(f"runs/{run}", root)
+
+
+def test_a_loaded_model_outlives_its_file_and_never_writes_to_it(root, run):
+    path = Path(root.uri) / "runs" / run / "checkpoints" / "00000010" / MODEL
+    before = path.read_bytes()
+    model = load_model(f"runs/{run}", root)
+    with torch.no_grad():
+        model.final_conv.weight += 1
+    assert path.read_bytes() == before
+    assert torch.equal(load_model(f"runs/{run}", root).final_conv.weight, weights(2))
+    path.unlink()
+    assert torch.equal(model.final_conv.weight, weights(2) + 1)
 
 
 def test_a_model_is_loaded_by_experiment_and_stage(root, run):

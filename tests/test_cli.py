@@ -3,7 +3,7 @@
 import pytest
 from typer.testing import CliRunner
 
-from orchestrator.cli.main import app
+from orchestrator.cli.main import app, main
 
 pytestmark = pytest.mark.unit
 VERBS = [(command.name or command.callback.__name__,) for command in app.registered_commands] + [
@@ -18,3 +18,15 @@ def test_help_has_an_example(verb):
     result = CliRunner().invoke(app, [*verb, "--help"])
     assert result.exit_code == 0
     assert f"Example: {' '.join(('g3dr', *verb))}" in " ".join(result.output.split())
+
+
+def test_an_interruption_says_how_to_go_on(monkeypatch, tmp_path, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("orchestrator.cli.data.verify.open_store", interrupted)
+    monkeypatch.setattr("sys.argv", ["g3dr", "data", "verify", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
+    assert "run the same command again" in capsys.readouterr().err

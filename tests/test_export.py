@@ -1,15 +1,18 @@
 """Pictures and animations for people."""
 
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import av
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from g3dr.errors import DataError
-from g3dr.export import animation, contact_sheet, depth_picture, enlarge, film_strip, save_png, video
+from g3dr.export import animation, contact_sheet, depth_picture, enlarge, film_strip, gif, save_png, video
 from g3dr.export.pictures import encode_picture
+from g3dr.export.workers import workers
 
 pytestmark = pytest.mark.unit
 
@@ -72,7 +75,7 @@ def test_an_animation_keeps_every_frame_exactly_and_repeats():
 
 
 @pytest.mark.parametrize(("count", "fps"), [(0, 10.0), (2, 0.0)])
-@pytest.mark.parametrize("encode", [animation, video])
+@pytest.mark.parametrize("encode", [animation, gif, video])
 def test_an_impossible_animation_is_refused(encode, count, fps):
     with pytest.raises(DataError, match="animation"):
         encode(np.zeros((count, 4, 4, 3), np.uint8), fps)
@@ -93,6 +96,31 @@ def test_a_video_has_every_frame_in_every_round_and_even_sides():
 def test_a_video_can_start_before_it_is_loaded():
     data = video(np.zeros((2, 16, 16, 3), np.uint8))
     assert data.index(b"moov") < data.index(b"mdat")
+
+
+def test_a_gif_repeats_with_one_palette_and_near_colours():
+    ramp = np.linspace(0, 255, 32, dtype=np.uint8)
+    frames = np.stack([np.stack([np.roll(np.tile(ramp, (32, 1)), 8 * turn, axis=1), np.tile(ramp[:, None], 32), np.full((32, 32), 90)], -1)
+                       for turn in range(4)]).astype(np.uint8)  # fmt: skip
+    with Image.open(BytesIO(gif(frames, fps=12.0))) as film:
+        assert (film.n_frames, film.info["loop"], film.info["duration"]) == (4, 0, 80)
+        for number, expected in enumerate(frames):
+            film.seek(number)
+            assert np.abs(np.asarray(film.convert("RGB")).astype(int) - expected).mean() < 8
+
+
+def test_a_gif_is_never_so_fast_that_viewers_slow_it_down():
+    with Image.open(BytesIO(gif(np.stack([_solid((0, 0, 0)), _solid((255, 255, 255))]), fps=120.0))) as film:
+        assert film.info["duration"] == 20
+
+
+def test_workers_compute_alone_and_leave_the_number_of_threads_as_it_was():
+    before = torch.get_num_threads()
+    with workers(torch.device("cpu")) as pool:
+        assert set(pool.map(lambda _: torch.get_num_threads(), range(4))) == {1}
+    assert torch.get_num_threads() == before
+    with ThreadPoolExecutor(1) as later:
+        assert later.submit(torch.get_num_threads).result() == before
 
 
 def test_a_strip_drops_frames_evenly():

@@ -74,6 +74,24 @@ def test_one_picture_becomes_all_files(checkpoint, tmp_path):
         assert (film.n_frames, film.size) == (4, (24, 24))
 
 
+def test_a_gif_is_written_where_it_is_asked_for(checkpoint, tmp_path):
+    result = invoke(checkpoint, write_picture(tmp_path / "in"), "-o", tmp_path / "out", "--gif")
+    assert result.exit_code == 0, result.output
+    assert ".gif" in result.output
+    with Image.open(tmp_path / "out" / "owl" / "owl.gif") as film:
+        assert (film.format, film.n_frames, film.size) == ("GIF", 4, (24, 24))
+
+
+def test_one_picture_and_several_give_the_same_pictures(checkpoint, tmp_path):
+    """One is encoded without keeping transformed filters, several with; the difference is rounding."""
+    for name in ("a.png", "b.png"):
+        write_picture(tmp_path / "in", name)
+    assert invoke(checkpoint, tmp_path / "in", "-o", tmp_path / "several").exit_code == 0
+    assert invoke(checkpoint, tmp_path / "in" / "a.png", "-o", tmp_path / "one").exit_code == 0
+    sheets = [np.asarray(Image.open(tmp_path / folder / "a" / "a_sheet.png")).astype(int) for folder in ("one", "several")]
+    assert np.abs(sheets[0] - sheets[1]).max() <= 1
+
+
 def test_running_again_replaces_its_own_files_only(checkpoint, tmp_path):
     picture = write_picture(tmp_path / "in")
     (tmp_path / "out" / "owl").mkdir(parents=True)

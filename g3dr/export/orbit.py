@@ -1,6 +1,7 @@
 """Pictures of one object from the published orbit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from g3dr.model import G3DR
 from g3dr.render import NodeTable
 from g3dr.views import render_poses
 
+Map = Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]]
+
 
 def to_bytes(rgb: Float[Tensor, "view 3 height width"]) -> UInt8[np.ndarray, "view height width 3"]:
     """Turns colours in [-1, 1] into pictures of 0 to 255."""
@@ -20,7 +23,7 @@ def to_bytes(rgb: Float[Tensor, "view 3 height width"]) -> UInt8[np.ndarray, "vi
 
 
 def orbit(
-    model: G3DR, table: NodeTable, frames: int, size: int, progress: Callable[[], None] = lambda: None
+    model: G3DR, table: NodeTable, frames: int, size: int, progress: Callable[[], None] = lambda: None, *, each: Map = map
 ) -> UInt8[np.ndarray, "frame height width 3"]:
     """Renders one round of the published orbit; the frame after the last would be the first.
 
@@ -30,10 +33,18 @@ def orbit(
         frames: How many.
         size: Side of the pictures, pixels.
         progress: Called after every frame.
+        each: Computes the frames in order: one after the other, or as the `map` of an executor side by side.
     """
     yaw, pitch = orbit_poses(frames + 1)
+
+    def render(frame: int) -> UInt8[np.ndarray, "height width 3"]:
+        picture: UInt8[np.ndarray, "height width 3"] = to_bytes(render_poses(model, table, yaw[frame, None], pitch[frame, None], size).rgb)[
+            0
+        ]
+        return picture
+
     film = []
-    for frame in range(frames):
-        film.append(to_bytes(render_poses(model, table, yaw[frame, None], pitch[frame, None], size).rgb)[0])
+    for picture in each(render, range(frames)):
+        film.append(picture)
         progress()
     return np.stack(film)

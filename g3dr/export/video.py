@@ -1,4 +1,4 @@
-"""Turning objects: an MP4 and an animated WebP to keep, and a film strip that a page can play, pause and scrub."""
+"""Turning objects: an MP4, an animated WebP or GIF to keep, and a film strip that a page can play, pause and scrub."""
 
 import itertools
 import tempfile
@@ -14,6 +14,7 @@ from g3dr.errors import DataError
 
 # WebP pictures end at 16383 pixels a side.
 _LONGEST_STRIP = 16_383
+_SHORTEST_GIF_FRAME = 2  # hundredths of a second
 _CONSTANT_QUALITY = "18"  # of x264: hardly to be told from the frames themselves
 
 Film = UInt8[np.ndarray, "frame height width 3"]
@@ -35,6 +36,25 @@ def animation(frames: Film, fps: float = 12.0, *, lossless: bool = True) -> byte
     buffer = BytesIO()
     quality = {"lossless": True} if lossless else {"quality": 90, "method": 4}
     first.save(buffer, "WEBP", save_all=True, append_images=others, duration=round(1000 / fps), loop=0, **quality)
+    return buffer.getvalue()
+
+
+def gif(frames: Film, fps: float = 12.0) -> bytes:
+    """Encodes frames as an endless GIF, for places that take no WebP: 256 colours for all of the film, so that it does not flicker.
+
+    Args:
+        frames: RGB frames in order.
+        fps: Frames per second, more than 0; a GIF counts hundredths of a second, and viewers slow down what has fewer than two.
+
+    Raises:
+        DataError: No frames, or a rate that is not positive.
+    """
+    _check(frames, fps)
+    palette = Image.fromarray(np.concatenate(list(frames))).quantize(256, Image.Quantize.MEDIANCUT, kmeans=1)
+    first, *others = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for frame in frames]
+    buffer = BytesIO()
+    duration = 10 * max(_SHORTEST_GIF_FRAME, round(100 / fps))
+    first.save(buffer, "GIF", save_all=True, append_images=others, duration=duration, loop=0, optimize=False, disposal=1)
     return buffer.getvalue()
 
 

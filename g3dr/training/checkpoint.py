@@ -6,7 +6,8 @@ half-written checkpoint is one whose JSON is missing.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -58,6 +59,47 @@ def write_checkpoint(checkpoint: Checkpoint) -> dict[str, bytes]:
     return files
 
 
+@dataclass(frozen=True)
+class Index:
+    """What a checkpoint says about itself.
+
+    Attributes:
+        step: Steps that were done.
+        sha256: Of the other files, by name, in hexadecimal.
+        config: As in `Checkpoint`.
+    """
+
+    step: int
+    sha256: Mapping[str, str]
+    config: ModelConfig | None
+
+
+@contextmanager
+def readable(where: str) -> Iterator[None]:
+    """Turns what goes wrong with a checkpoint's files into one sentence.
+
+    Raises:
+        CheckpointError: Something that reading them may raise was raised.
+    """
+    try:
+        yield
+    except (KeyError, ValueError, TypeError, AttributeError, FileNotFoundError, SafetensorError) as error:
+        raise CheckpointError(f"{where}: the checkpoint is incomplete or unreadable ({error})") from error
+
+
+def read_index(data: bytes, where: str) -> Index:
+    """Reads `checkpoint.json`.
+
+    Raises:
+        CheckpointError: It is damaged, or a newer version wrote it.
+    """
+    with readable(where):
+        index = json.loads(data)
+        _check_format(index["format"], where)
+        config = config_from_json(index["config"], where) if index.get("config") else None
+        return Index(int(index["step"]), {str(name): str(digest) for name, digest in index["sha256"].items()}, config)
+
+
 def read_checkpoint(files: CheckpointFiles, where: str, *, optimizer: bool = True) -> Checkpoint:
     """Reads what `write_checkpoint` wrote.
 
@@ -69,17 +111,13 @@ def read_checkpoint(files: CheckpointFiles, where: str, *, optimizer: bool = Tru
     Raises:
         CheckpointError: A file is missing or damaged, or a newer version wrote it.
     """
-    try:
-        index = json.loads(files[INDEX])
-        _check_format(index["format"], where)
-        config = config_from_json(index["config"], where) if index.get("config") else None
-        wanted = {name: expected for name, expected in index["sha256"].items() if optimizer or name != OPTIMIZER}
+    with readable(where):
+        index = read_index(files[INDEX], where)
+        wanted = {name: expected for name, expected in index.sha256.items() if optimizer or name != OPTIMIZER}
         for name, expected in wanted.items():
-            _check(files[name], expected, f"{where}/{name}")
+            check_digest(hashlib.sha256(files[name]).hexdigest(), expected, f"{where}/{name}")
         moments = load(files[OPTIMIZER]) if OPTIMIZER in wanted else {}
-        return Checkpoint(step=int(index["step"]), model=load(files[MODEL]), optimizer=moments, config=config)
-    except (KeyError, ValueError, TypeError, AttributeError, SafetensorError) as error:
-        raise CheckpointError(f"{where}: the checkpoint is incomplete or unreadable ({error})") from error
+        return Checkpoint(step=index.step, model=load(files[MODEL]), optimizer=moments, config=index.config)
 
 
 def _check_format(found: int, where: str) -> None:
@@ -89,20 +127,25 @@ def _check_format(found: int, where: str) -> None:
         )
 
 
-def _check(data: bytes, expected: str, where: str) -> None:
-    actual = hashlib.sha256(data).hexdigest()
+def check_digest(actual: str, expected: str, where: str) -> None:
+    """Makes sure that a file is what was written.
+
+    Raises:
+        CheckpointError: Its SHA-256 is not the recorded one.
+    """
     if actual != expected:
         raise CheckpointError(f"{where}: damaged, its SHA-256 is {actual[:12]}..., recorded was {expected[:12]}...")
 
 
-def load_model(model: nn.Module, state: Mapping[str, Tensor], where: str, *, may_lack: tuple[str, ...] = ()) -> None:
-    """Copies `state` into `model`.
+def load_model(model: nn.Module, state: Mapping[str, Tensor], where: str, *, may_lack: tuple[str, ...] = (), copy: bool = True) -> None:
+    """Gives `model` the weights `state`.
 
     Args:
         model: Any model.
         state: Tensors by parameter name.
         where: Where they come from, for error messages.
         may_lack: Parameters that begin like this keep the model's values where `state` lacks them.
+        copy: Copy them into the model's memory; otherwise the model takes the tensors themselves, wherever they lie.
 
     Raises:
         CheckpointError: Names or shapes differ; the sentence names examples of each.
@@ -112,7 +155,10 @@ def load_model(model: nn.Module, state: Mapping[str, Tensor], where: str, *, may
     problems = differences({name: tuple(tensor.shape) for name, tensor in own.items()}, {name: tuple(t.shape) for name, t in state.items()})
     if problems:
         raise CheckpointError(f"{where}: the checkpoint does not fit the configured model: {'; '.join(problems)}")
-    model.load_state_dict(dict(state))
+    if copy:
+        model.load_state_dict(dict(state))
+    else:
+        model.load_state_dict({name: tensor.to(own[name].dtype) for name, tensor in state.items()}, assign=True)
 
 
 def differences(own: Mapping[str, tuple[int, ...]], other: Mapping[str, tuple[int, ...]]) -> list[str]:

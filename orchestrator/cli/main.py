@@ -6,9 +6,10 @@ Exit codes: 0 done, 1 a run failed or damage was found, 2 the input cannot be us
 import logging
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from g3dr import __version__
 from g3dr.errors import G3drError
@@ -23,8 +24,22 @@ from orchestrator.cli.validate import validate
 
 EXAMPLE = "Example: g3dr plan experiments/quickstart.yaml, then g3dr run experiments/quickstart.yaml"
 
+
+class Verbs(TyperGroup):
+    """The verbs; an interruption ends with what to do next, which Typer would leave out."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the verb that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            print("interrupted: run the same command again to continue where it stopped", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
     name="g3dr",
+    cls=Verbs,
     help="3D objects from single images: train, sweep, fine-tune and evaluate G3DR on Ray.",
     epilog=EXAMPLE,
     no_args_is_help=True,
@@ -63,8 +78,5 @@ def main() -> None:
             raise
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted: run the same command again to continue where it stopped", file=sys.stderr)
-        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

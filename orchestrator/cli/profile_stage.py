@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from g3dr.errors import WeightsMissingError
 from g3dr.profiling.advice import advice
@@ -18,6 +17,7 @@ from g3dr.profiling.untrained import untrained_names
 from orchestrator.cli.consoles import console
 from orchestrator.cli.devices import device_named
 from orchestrator.cli.profile_tables import Setting, print_profile, profile_to_json
+from orchestrator.cli.progress import shown_on
 from orchestrator.loading import load_experiment
 from orchestrator.profiling import request_of, workload
 from orchestrator.runs import RunRequest
@@ -75,11 +75,9 @@ def _workload(request: RunRequest, experiment: Experiment, device: torch.device,
 
 @contextmanager
 def _progress(out: Console, *, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """Shows a bar on a terminal and nothing elsewhere."""
-    if quiet or not out.is_terminal:
+    """Shows how far each kind of step is; nothing at all where only JSON is wanted."""
+    if quiet:
         yield lambda *_: None
         return
-    columns = (TextColumn("measuring a step that renders {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=out, transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda title, done, total: bar.update(task, description=title, completed=done, total=total)
+    with shown_on(out) as shown:
+        yield lambda title, done, total: shown.move(f"measuring a step that renders {title}", done, total, "rounds")

@@ -2,8 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +11,7 @@ import typer
 from g3dr.errors import CheckpointError
 from orchestrator.cli.consoles import console
 from orchestrator.cli.devices import device_named
-from orchestrator.cli.watching import LiveWatch, PlainWatch
+from orchestrator.cli.progress import progress
 from orchestrator.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ def reconstruct(
     size: Annotated[int | None, typer.Option(help="Side of pictures and video, pixels; may exceed the model's.")] = None,
     frames: Annotated[int, typer.Option(help="Frames of one round of the video.")] = 24,
     fps: Annotated[float, typer.Option(help="Frames per second.")] = 12.0,
+    gif: Annotated[bool, typer.Option("--gif", help="Write the video as a GIF too; the WebP is smaller and has all colours.")] = False,
     solid: Annotated[
         str, typer.Option(help="seen: the mesh is what lies behind the surface that the picture shows; density: all that is dense.")
     ] = "seen",
@@ -50,60 +50,50 @@ def reconstruct(
     Example: g3dr reconstruct photos/owl.jpg --depth owl_depth.png -o out/
     """
     start = time.monotonic()
-    # Imported here: torch takes seconds, and no other verb should wait for what this one needs.
-    from g3dr.export.solid import SolidOptions  # noqa: PLC0415
+    # Imported here, and in this order: torch takes seconds, in which the checkpoint is read; no other verb should wait for either.
     from orchestrator.photographs import find_photographs  # noqa: PLC0415
-    from orchestrator.reconstruction import (  # noqa: PLC0415
-        ReconstructionOptions,
-        Reconstructor,
-        import_in_background,
-        reconstruct_all,
-    )
 
-    solids = SolidOptions(solid=solid, resolution=resolution, thickness=thickness)  # type: ignore[arg-type]  # checked inside
-    options = ReconstructionOptions(size=size, frames=frames, fps=fps, solid=solids, tolerance=tolerance)
     photographs = find_photographs(images, depth, mask)
     if len(photographs) == 1:
         photographs[0].read()
     store = open_store(out)
     store.check()
-    imports = import_in_background()
-    model = load(checkpoint, open_store(root), device)
-    imports.join()
-    screen = console()
-    watch = LiveWatch(screen) if screen.is_terminal else PlainWatch(screen)
-    with watch if isinstance(watch, LiveWatch) else nullcontext():
-        reconstructor = Reconstructor(
-            model, options, lambda done, total: watch.task("reconstructing", done, total), pictures=len(photographs)
-        )
+    opened = open_named(checkpoint, open_store(root))
+
+    from g3dr.export.solid import SolidOptions  # noqa: PLC0415
+    from orchestrator.reconstruction import ReconstructionOptions, Reconstructor, reconstruct_all  # noqa: PLC0415
+
+    solids = SolidOptions(solid=solid, resolution=resolution, thickness=thickness)  # type: ignore[arg-type]  # checked inside
+    options = ReconstructionOptions(size=size, frames=frames, fps=fps, gif=gif, solid=solids, tolerance=tolerance)
+    chosen = device_named(device)
+    model = opened().to(chosen)
+    with progress("reconstructing", "frames") as advance:
+        reconstructor = Reconstructor(model, options, advance, pictures=len(photographs))
         names, failures = reconstruct_all(reconstructor, photographs, store, {"checkpoint": checkpoint, "root": root})
-    tell(store, names, failures, time.monotonic() - start)
+    tell(store, names, failures, time.monotonic() - start, gif=gif)
 
 
-def load(name: str, root: Store, device: str) -> "G3DR":
-    """Returns the model, on its device.
+def open_named(name: str, root: Store) -> "Callable[[], G3DR]":
+    """Begins to read a model; returns what waits for it.
 
     Raises:
         CheckpointError: There is none; the sentence says how to get one.
-        ConfigError: There is no such device.
     """
-    from orchestrator.checkpoints import load_model  # noqa: PLC0415
+    from orchestrator.checkpoints import open_model  # noqa: PLC0415
 
-    chosen = device_named(device)
     try:
-        model = load_model(name, root)
+        return open_model(name, root)
     except CheckpointError as error:
         if name != DEFAULT_CHECKPOINT:
             raise
         raise CheckpointError(f"{error}; to get a model run `make quickstart`, or name one with --checkpoint") from error
-    return model.to(chosen)
 
 
-def tell(store: Store, names: Sequence[str], failures: Sequence["Failure"], seconds: float) -> None:
+def tell(store: Store, names: Sequence[str], failures: Sequence["Failure"], seconds: float, *, gif: bool) -> None:
     """Prints what was written and what was not; ends with 1 if anything was not, with 2 if that was all there was."""
     out = console()
     for name in names:
-        out.print(f"{store.uri}/{name}: {name}.glb, .ply, .mp4, .webp, {name}_sheet.png", markup=False)
+        out.print(f"{store.uri}/{name}: {name}.glb, .ply, .mp4, .webp, {'.gif, ' if gif else ''}{name}_sheet.png", markup=False)
     for failure in failures:
         print(f"error: {failure.photograph.picture}: {failure.error}", file=sys.stderr)
     if names:

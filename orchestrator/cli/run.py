@@ -1,7 +1,6 @@
 """`g3dr run`: computes what an experiment lacks and writes its report."""
 
 import sys
-from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -11,7 +10,7 @@ from rich.prompt import Confirm
 from orchestrator.cli.consoles import console
 from orchestrator.cli.options import Changes, ExperimentFile, Root
 from orchestrator.cli.plan_table import print_plan
-from orchestrator.cli.watching import LiveWatch, PlainWatch
+from orchestrator.cli.watching import watch_on
 from orchestrator.execution import Execution, RunFailedError
 from orchestrator.loading import load_experiment
 
@@ -27,7 +26,7 @@ def run(
     Example: g3dr run experiments/quickstart.yaml --yes
     """
     out = console()
-    watch = LiveWatch(out) if out.is_terminal else PlainWatch(out)
+    watch = watch_on(out)
     execution = Execution(load_experiment(file, settings or (), root), watch, str(file))
     plan = execution.plan()
     print_plan(plan, out)
@@ -36,7 +35,7 @@ def run(
         out.print("everything is in the ledger already; writing the report", highlight=False)
     elif not (yes or not sys.stdin.isatty() or Confirm.ask("start?", console=out, default=True)):
         raise typer.Exit(1)
-    with watch if isinstance(watch, LiveWatch) else nullcontext():
+    with watch:
         try:
             index = execution.run()
         except RunFailedError as error:
