@@ -3,7 +3,7 @@ PYTHON ?= $(shell for version in 3.12 3.13 3.11; do command -v python$$version >
 BIN := .venv/bin
 EXPERIMENT ?= experiments/quickstart.yaml
 
-.PHONY: help setup quickstart procedural test test-ray test-rest check fmt bench bench-gpu schema clean
+.PHONY: help setup quickstart procedural test test-ray test-rest check fmt bench bench-gpu rehearse-imagenet schema clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,9 @@ bench: setup ## measure, interleaved, against named baselines
 
 bench-gpu: setup ## the same on a CUDA device, with frames and training images a second
 	$(BIN)/python -m benchmarks --device cuda --json build/bench-gpu.json
+
+rehearse-imagenet: setup ## plan and read a dataset of ImageNet's size with tiny pictures; 0.5 GB of disk, a few minutes
+	$(BIN)/python -m benchmarks.rehearsal --read
 
 schema: setup ## write experiments/schema.json for editors
 	$(BIN)/g3dr schema

@@ -1,7 +1,7 @@
 """A rehearsal at ImageNet's size: how long the first reads of a training take to plan, and what that takes of memory.
 
     python -m benchmarks.rehearsal            1.28 million rows in 1,000 shards, without any shard file
-    python -m benchmarks.rehearsal --read     the same with shard files of tiny pictures (1 GB of disk), some steps of which are read
+    python -m benchmarks.rehearsal --read     the same with shard files of tiny pictures (0.5 GB of disk), some steps of which are read
 
 Each figure is taken in a process of its own, because memory and caches of one would help the other.
 """

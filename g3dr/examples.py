@@ -24,14 +24,14 @@ class EncodedView:
 
 @dataclass(frozen=True)
 class RgbdExample:
-    """One picture with its depth.
+    """One picture, with its depth where that is known.
 
     Attributes:
         key: Unique name in the dataset, such as `<species>/<name>`.
         species: Its species or class.
         split: `train` or `test`.
         image: RGB picture file: JPEG, PNG, WebP.
-        depth: 16-bit depth PNG of the same size.
+        depth: 16-bit depth PNG of the same size; None where nobody has estimated it yet.
         views: The truth from other cameras; empty where nobody knows it.
     """
 
@@ -39,5 +39,5 @@ class RgbdExample:
     species: str
     split: str
     image: bytes
-    depth: bytes
+    depth: bytes | None
     views: tuple[EncodedView, ...] = ()

@@ -5,7 +5,9 @@ Depth is the distance along the ray in world units, 4 (near) to 6 (far); its fil
 """
 
 import io
-from typing import Literal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Num, Shaped, UInt8
@@ -21,6 +23,20 @@ MAX_PIXELS = 89_478_485
 
 _FOREGROUND, _IN_BOX, _COVISIBLE = 1, 2, 4
 _MODES_WITH_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
+# Pillow knows more, but some of those run other programs (EPS) or hold no photographs.
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM")
+_ORIENTATION = 0x0112
+_UPRIGHT = 1
+# What each EXIF orientation asks a viewer to do, as in the EXIF standard, tag 274.
+_TURNS: dict[int, Callable[[Any], Any]] = {
+    2: np.fliplr,
+    3: lambda picture: picture[::-1, ::-1],
+    4: np.flipud,
+    5: np.transpose,
+    6: lambda picture: np.rot90(picture, -1),
+    7: lambda picture: picture[::-1, ::-1].T,
+    8: np.rot90,
+}
 
 
 def encode_image(rgb: UInt8[np.ndarray, "height width 3"], format: Literal["png", "jpeg"] = "png", quality: int = 95) -> bytes:  # noqa: A002
@@ -37,10 +53,37 @@ def encode_image(rgb: UInt8[np.ndarray, "height width 3"], format: Literal["png"
 def decode_image(data: bytes) -> UInt8[np.ndarray, "height width 3"]:
     """Decodes any common picture file to RGB, upright as its EXIF orientation says; what is transparent becomes white.
 
+    Of an animation it is the first frame.
+
     Raises:
         DataError: The bytes are no picture, are cut off or damaged, or would unpack to more than `MAX_PIXELS` pixels.
     """
-    return np.array(_to_rgb(ImageOps.exif_transpose(_read(data))), dtype=np.uint8)
+    image = _read(data)
+    if image.mode == "F":
+        raise DataError("a picture of floating-point numbers has no agreed white; convert it to 8 or 16 bits")
+    with _damage_as_sentence():
+        return np.array(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
+
+
+def orientation_of(data: bytes) -> int:
+    """Returns the EXIF orientation of a picture file: 1 is upright, 2 to 8 ask the viewer to turn or mirror it.
+
+    Raises:
+        DataError: The bytes are no picture.
+    """
+    with _damage_as_sentence():
+        orientation = Image.open(io.BytesIO(data), formats=FORMATS).getexif().get(_ORIENTATION, _UPRIGHT)
+    return orientation if orientation in _TURNS else _UPRIGHT
+
+
+def turn(picture: Shaped[np.ndarray, "height width"], orientation: int) -> Shaped[np.ndarray, "new_height new_width"]:
+    """Turns an array as an EXIF orientation asks a viewer to turn the picture.
+
+    Args:
+        picture: A depth map or mask as it lies in the file.
+        orientation: 1 to 8, as `orientation_of` gives it.
+    """
+    return np.ascontiguousarray(_TURNS[orientation](picture)) if orientation in _TURNS else picture
 
 
 def encode_depth(depth: Num[np.ndarray, "height width"]) -> bytes:
@@ -113,10 +156,19 @@ def _encode(pixels: Shaped[np.ndarray, "..."], file_format: str, options: dict[s
 
 def _read(data: bytes) -> Image.Image:
     """Opens a file and decodes its pixels."""
-    try:
-        image = Image.open(io.BytesIO(data))
+    if not data:
+        raise DataError("the picture file is empty")
+    with _damage_as_sentence():
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
         _check_size(image)
         image.load()
+    return image
+
+
+@contextmanager
+def _damage_as_sentence() -> Iterator[None]:
+    try:
+        yield
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(f"the picture would unpack to too many pixels, allowed are {MAX_PIXELS}") from error
     except UnidentifiedImageError as error:
@@ -124,8 +176,8 @@ def _read(data: bytes) -> Image.Image:
     except DataError:
         raise
     except Exception as error:  # decoders of damaged files raise almost anything
-        raise DataError(f"the picture is cut off or damaged ({error})") from error
-    return image
+        what = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"the picture is cut off or damaged ({what})") from error
 
 
 def _check_size(image: Image.Image) -> None:

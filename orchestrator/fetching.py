@@ -13,9 +13,9 @@ from typing import IO, Any
 from g3dr.backbones.places import Place, cache_folder, cached_file
 from g3dr.backbones.sources import SOURCES, WeightsName
 from g3dr.errors import WeightsMissingError
-from orchestrator.store import StoreError, open_store
+from orchestrator.store import StoreError, open_parent, without_credentials
 
-_BLOCK = 2**20
+_BLOCK = 8 * 2**20
 _TIMEOUT_SECONDS = 60
 
 
@@ -58,7 +58,8 @@ def fetched(place: Place) -> Path:
         with _opened(place.location) as stream:
             sha256 = _copied(stream, part)
         if place.sha256 and sha256 != place.sha256:
-            raise WeightsMissingError(f"{place.location}: its SHA-256 is {sha256}, expected was {place.sha256}; nothing of it was kept")
+            shown = without_credentials(place.location)
+            raise WeightsMissingError(f"{shown}: its SHA-256 is {sha256}, expected was {place.sha256}; nothing of it was kept")
         target = cached_file(sha256, place.file_name)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(part, target)
@@ -76,18 +77,16 @@ def _copied(stream: IO[bytes], target: Path) -> str:
 
 @contextmanager
 def _opened(uri: str) -> Iterator[Any]:
-    scheme, _, rest = uri.partition("://")
+    scheme = uri.partition("://")[0]
     try:
         if scheme in ("http", "https"):
             with urllib.request.urlopen(uri, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 (the scheme was looked at)
                 yield answer
             return
-        folder, _, name = rest.rpartition("/")
-        store = open_store(f"{scheme}://{folder}")
+        store, name = open_parent(uri)
         if not store.exists(name):
-            raise WeightsMissingError(f"{uri}: there is no file here")
-        system, path = store.filesystem()
-        with system.open_input_stream(f"{path}/{name}") as stream:
+            raise WeightsMissingError(f"{without_credentials(uri)}: there is no file here")
+        with store.open_file(name) as stream:
             yield stream
     except (urllib.error.URLError, OSError, StoreError) as error:
-        raise WeightsMissingError(f"{uri}: cannot be fetched ({error})") from error
+        raise WeightsMissingError(f"{without_credentials(uri)}: cannot be fetched ({error})") from error

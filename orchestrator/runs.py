@@ -12,7 +12,7 @@ from orchestrator.settings import EvaluationSettings, Settings, checked
 if TYPE_CHECKING:
     from orchestrator.shards.selection import Selection
 
-COMPUTE_VERSION = "2"
+COMPUTE_VERSION = "3"
 """Counts up whenever the code computes other numbers from the same configuration; runs made before are then made anew."""
 
 ID_LENGTH = 16

@@ -1,3 +1,3 @@
 """What every test shares."""
 
-pytest_plugins = ["plugins_s3", "plugins_ray"]
+pytest_plugins = ["plugins_s3", "plugins_ray", "plugins_pack"]

@@ -49,10 +49,11 @@ g3drViewer.show(canvas, bytes.buffer, {{fieldOfView: {field_of_view}}}).then(({{
 
 def _trained_on(image, depth):
     """A model that has learnt one animal by heart."""
+    torch.manual_seed(0)
     generator = GeneratorConfig(resolution=SIDE, width=8, multipliers=(1, 2), position_channels=4, features=8, attention=False)
     model = G3DR(ModelConfig(generator, RendererConfig(layout="perspective", decoder_width=16, coarse_samples=12, fine_samples=12)))
     optimizer, rays = torch.optim.Adam(model.parameters(), lr=1e-2), camera_rays(camera_to_world(*frontal_pose(1)), SIDE)
-    for _ in range(80):
+    for _ in range(250):
         frames = model.render(model.encode(image, depth), rays).frames(SIDE, SIDE)
         loss = (frames.rgb - image).abs().mean() + (frames.depth - depth).abs().mean() + 0.1 * (1 - frames.opacity).mean()
         optimizer.zero_grad()

@@ -6,6 +6,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from training_fixture import Network, make_batch, make_settings, make_trainer, train
 
 from g3dr.errors import ConfigError
+from g3dr.render import compiled
 from g3dr.training.devices import choose_device
 from g3dr.unet.blocks import ChannelNorm, GroupNorm
 from orchestrator.worker import Placement
@@ -81,7 +82,8 @@ class Recorder(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("novel", [0.0, 1.0])
-def test_a_step_computes_nothing_in_float64_which_apple_gpus_do_not_have(novel):
+def test_a_step_computes_nothing_in_float64_which_apple_gpus_do_not_have(novel, monkeypatch):
+    monkeypatch.setattr(compiled, "usable", lambda rows: False)  # as on a GPU
     trainer = make_trainer(make_settings(novel_probability=novel, depth_importance=0.5), Network())
     trainer.step = 11
     with Recorder() as recorder:

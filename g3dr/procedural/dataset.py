@@ -103,7 +103,8 @@ def _write(example: RgbdExample, folder: Path) -> None:
     species.mkdir(parents=True, exist_ok=True)
     name = example.key.rpartition("/")[2]
     (species / f"{name}.png").write_bytes(example.image)
-    (species / f"{name}_depth.png").write_bytes(example.depth)
+    if example.depth is not None:
+        (species / f"{name}_depth.png").write_bytes(example.depth)
     if example.views:
         (species / f"{name}_views.npz").write_bytes(_views_file(example.views))
 

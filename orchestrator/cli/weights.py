@@ -12,7 +12,7 @@ from rich.table import Table
 
 from g3dr.errors import CheckpointError
 from orchestrator.cli import consoles
-from orchestrator.store import Store, open_store
+from orchestrator.store import Store, open_parent, open_store, without_credentials
 
 if TYPE_CHECKING:
     from g3dr.backbones.status import WeightsStatus
@@ -57,7 +57,7 @@ def import_command(
 
     store = open_store(destination)
     _refuse_existing(store, INDEX, destination, replace=replace)
-    with _busy(f"reading {file}"):
+    with _busy(f"reading {without_credentials(file)}"):
         path = local_file(file)
         imported = import_published(path, resolution)
         sha256 = sha256_of(path)
@@ -115,8 +115,7 @@ def export_command(
     from g3dr.published import to_published  # noqa: PLC0415
     from orchestrator.checkpoints import read_found  # noqa: PLC0415
 
-    folder, _, file_name = file.rpartition("/")
-    target = open_store(folder or ".")
+    target, file_name = open_parent(file)
     _refuse_existing(target, file_name, file, replace=replace)
     with _busy(f"reading {name}"):
         checkpoint = read_found(name, open_store(root))

@@ -145,7 +145,7 @@ def _scratch(store: Store) -> Iterator[str]:
     if "://" in store.uri:
         path = f"scratch/{uuid.uuid4().hex[:12]}"
         try:
-            yield f"{store.uri}/{path}"
+            yield store.child(path).uri
         finally:
             store.delete(path)
         return

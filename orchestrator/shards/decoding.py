@@ -16,6 +16,7 @@ from g3dr.examples import EncodedView
 from g3dr.pictures import decode_depth, decode_image, decode_masks
 from g3dr.types import Batch, NovelTruth
 from orchestrator.shards.cropping import resize_image, resize_nearest
+from orchestrator.shards.plain_pictures import decode_depth_fast, decode_image_fast
 
 _THREADS = 2
 
@@ -82,12 +83,39 @@ def decode_rows(rows: Sequence[dict[str, Any]], resolution: int) -> DecodedRows:
     )
 
 
+def decode_batch(rows: Sequence[dict[str, Any]], resolution: int, *, flip: bool) -> Batch:
+    """Decodes encoded rows to a batch: the same values as `decode_rows(...).batch(...)`, in one pass and in one thread.
+
+    Args:
+        rows: Columns of each row and `flip`, as `read_rows` yields them.
+        resolution: Side of the pictures, pixels.
+        flip: Mirror the rows that say so.
+
+    Raises:
+        DataError: A picture cannot be decoded; names the key.
+    """
+    images = np.empty((len(rows), 3, resolution, resolution), dtype=np.float32)
+    depths = np.empty((len(rows), 1, resolution, resolution), dtype=np.float32)
+    for row, image, depth in zip(rows, images, depths, strict=True):
+        direction = -1 if flip and row["flip"] else 1
+        pixels, distances = _decode_pair(row, resolution)
+        image[...] = pixels.transpose(2, 0, 1)[..., ::direction]
+        depth[0] = distances[:, ::direction]
+    images /= np.float32(127.5)
+    images -= np.float32(1)
+    return Batch(torch.from_numpy(images), torch.from_numpy(depths), [row["key"] for row in rows], [row["species"] for row in rows])
+
+
 def _decode_pair(row: dict[str, Any], resolution: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     try:
-        image, depth = decode_image(row["image"]), decode_depth(row["depth"])
+        image, depth = decode_image_fast(row["image"]), decode_depth_fast(row["depth"])
     except DataError as error:
         raise DataError(f"{row['key']}: {error}") from error
-    return resize_image(image, resolution), np.asarray(resize_nearest(depth, resolution), dtype=np.float32)
+    square = (resolution, resolution)
+    return (
+        image if image.shape[:2] == square else resize_image(image, resolution),
+        depth if depth.shape == square else np.asarray(resize_nearest(depth, resolution), dtype=np.float32),
+    )
 
 
 def decode_views(views: Sequence[EncodedView], resolution: int) -> NovelTruth:

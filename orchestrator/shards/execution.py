@@ -1,19 +1,8 @@
-"""Runs the tasks of a pack: on the Ray cluster if there is one with a free CPU, in a few threads if not."""
+"""Ray, as the shards use it: whether it is there, whether it has room, and quiet."""
 
 import logging
-import os
-import pickle
 import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
-
-from orchestrator.shards.shard_task import Outcome, ShardPlan, run_plan
-from orchestrator.shards.sources import Source
-from orchestrator.store import Store
-
-_THREADS = 4
-_PACK_CPUS = 1.0
 
 
 def ray_is_up() -> bool:
@@ -40,31 +29,3 @@ def quiet_ray_data() -> Any:
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     return ray.data
-
-
-def run(source: Source, store: Store, plans: Sequence[ShardPlan]) -> Iterator[Outcome]:
-    """Runs every plan and yields its outcome, in the order in which they end."""
-    if not plans:
-        return iter(())
-    return _run_on_ray(source, store, plans) if ray_has_room(_PACK_CPUS) else _run_in_threads(source, store, plans)
-
-
-def _run_in_threads(source: Source, store: Store, plans: Sequence[ShardPlan]) -> Iterator[Outcome]:
-    with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
-        futures = [pool.submit(run_plan, source, store, plan) for plan in plans]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _run_on_ray(source: Source, store: Store, plans: Sequence[ShardPlan]) -> Iterator[Outcome]:
-    def task(row: dict[str, bytes]) -> dict[str, bytes]:
-        return {"outcome": pickle.dumps(run_plan(source, store, pickle.loads(row["plan"])))}  # noqa: S301  made two lines below
-
-    data = quiet_ray_data()
-    rows = [{"plan": pickle.dumps(plan)} for plan in plans]
-    outcomes = data.from_items(rows, override_num_blocks=len(rows)).map(task, num_cpus=_PACK_CPUS)
-    for row in outcomes.iter_rows():
-        yield pickle.loads(row["outcome"])  # noqa: S301  made by the task above

@@ -1,8 +1,9 @@
 """A selection as a whole, decoded into memory: for small sets and for evaluation."""
 
 from orchestrator.shards.decoding import DecodedRows, decode_rows
-from orchestrator.shards.reading import Engine, GroupRead, read_rows
-from orchestrator.shards.selection import RowGroup, Selection, row_groups
+from orchestrator.shards.reading import Engine, read_rows
+from orchestrator.shards.reading_plan import WholePlan
+from orchestrator.shards.selection import RowGroups, Selection
 
 
 def load_rows(selection: Selection, resolution: int, *, views: bool = True, engine: Engine = "auto") -> DecodedRows:
@@ -15,12 +16,7 @@ def load_rows(selection: Selection, resolution: int, *, views: bool = True, engi
         engine: See `read_rows`; both engines give the same rows.
 
     Raises:
-        DataError: The dataset is missing, has changed or is damaged.
+        DataError: The dataset is missing, has changed, has no depth maps or is damaged.
     """
-    reads = [whole(group) for group in row_groups(selection.shards())]
-    return decode_rows(list(read_rows(selection.dataset, reads, views=views, engine=engine)), resolution)
-
-
-def whole(group: RowGroup) -> GroupRead:
-    """Asks for all rows of a row group."""
-    return GroupRead(group.path, group.group, tuple(range(group.rows)))
+    plan = WholePlan(RowGroups(tuple(selection.shards())))
+    return decode_rows(list(read_rows(selection.dataset, plan, views=views, engine=engine)), resolution)

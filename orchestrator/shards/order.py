@@ -3,8 +3,9 @@
 Rows are numbered through the row groups of a selection. An epoch puts the row groups in a random order, cuts the resulting
 sequence of rows into equal lanes, shuffles windows within each lane, and takes one row from every lane in turn. A batch so
 mixes distant row groups, while a worker that serves every W-th position reads only its own lanes (W divides the number of
-lanes) and holds only their windows. Epochs follow one another without a gap: every row comes exactly once per epoch, none is
-dropped, and a batch may hold the last rows of one epoch and the first of the next.
+lanes) and holds only their windows, which begin at different steps, so that reading is as even as use. Epochs follow one
+another without a gap: every row comes exactly once per epoch, none is dropped, and a batch may hold the last rows of one epoch
+and the first of the next.
 
 After the deterministic order of MosaicML Streaming (mosaicml/streaming), with row groups in the place of its samples' blocks.
 """
@@ -18,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 LANES, WINDOW_ROWS = 64, 64
+# Enough windows for a thousand million rows; equal chances within a window keep their places.
+_WINDOW_BITS = 24
 
 
 @dataclass(frozen=True)
@@ -102,12 +105,26 @@ def _epoch(order: TrainingOrder, epoch: int) -> tuple[NDArray[np.int64], NDArray
     lanes = order.used_lanes
     lengths = (order.rows - np.arange(lanes) + lanes - 1) // lanes
     starts = np.cumsum(lengths) - lengths
-    lane = np.repeat(np.arange(lanes), lengths)
-    place = np.arange(order.rows) - starts[lane]
-    window = place // order.window_rows
-    sequence = sequence[np.lexsort((words.draw(order.rows), window, lane))]
+    sequence = sequence[_shuffled_windows(lengths, order.window_rows, words)]
     position = np.arange(order.rows)
     return sequence[starts[position % lanes] + position // lanes], (words.draw(order.rows) & np.uint64(1)).astype(np.bool_)
+
+
+def _shuffled_windows(lengths: NDArray[np.int64], window_rows: int, words: "_RandomWords") -> NDArray[np.int64]:
+    """Returns a permutation of the rows of all lanes, one lane after the other, that moves each row within its window only.
+
+    The first window of each lane is shorter than that of the lane before: lanes that all began a window at the same step would
+    ask for most of its row groups at once, and for few in between.
+    """
+    lanes, rows = len(lengths), int(lengths.sum())
+    begins = np.zeros(rows, dtype=np.uint64)
+    for lane, (start, length) in enumerate(zip(np.cumsum(lengths) - lengths, lengths, strict=True)):
+        first = window_rows - lane * window_rows // lanes
+        begins[start] = 1
+        begins[start + first : start + length : window_rows] = 1
+    # One number to sort by: the window above, chance below. A sort by two keys takes twenty times as long.
+    chance = words.draw(rows) >> np.uint64(_WINDOW_BITS)
+    return np.argsort((np.cumsum(begins) << np.uint64(64 - _WINDOW_BITS)) | chance, kind="stable")
 
 
 def _rows_of_groups(groups: Sequence[int], permutation: NDArray[np.int64]) -> NDArray[np.int64]:

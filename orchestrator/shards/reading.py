@@ -1,106 +1,119 @@
-"""Reads row groups, in a given order, still encoded: through Ray Data, or directly with pyarrow."""
+"""Rows in the order of a plan, still encoded: through Ray Data, or directly with pyarrow."""
 
-import os
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
+from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
-from pyarrow import parquet
+from numpy.typing import NDArray
 
-from g3dr.errors import DataError, G3drError, ShardError
-from orchestrator.shards.execution import quiet_ray_data, ray_has_room
+from g3dr.errors import DataError
+from orchestrator.shards.checksums import COLUMNS
+from orchestrator.shards.execution import ray_is_up
+from orchestrator.shards.reading_plan import Read, ReadingPlan
 from orchestrator.shards.rows import SCHEMA
-from orchestrator.store import Store, open_store
+from orchestrator.shards.shard_file import read_row_group
 
 Engine = Literal["auto", "ray", "pyarrow"]
 
-# Reads are short; a quarter of a CPU lets a few of them run beside training, and bounds how many.
-_TASK_CPUS = 0.25
-_READS_PER_TASK = 8
-_PROBLEM = "problem"
+TURN, FLIP = "turn", "flip"
+_THREADS = 4
+_READS_AHEAD = 8
+# Read directly in less time than Ray Data takes to start.
+_LITTLE_BYTES = 2**28
 
 
-class GroupRead(NamedTuple):
-    """One row group and which of its rows are wanted, in which order.
-
-    Attributes:
-        path: The shard, relative to the dataset.
-        group: Number of the row group in the shard.
-        offsets: Rows within the row group.
-    """
-
-    path: str
-    group: int
-    offsets: tuple[int, ...]
+def columns_of(*, views: bool) -> list[str]:
+    """Returns the columns that are read; of the novel views only on demand, because they are most of the bytes."""
+    return [*COLUMNS, "views"] if views else list(COLUMNS)
 
 
-def read_rows(dataset: str, reads: Sequence[GroupRead], *, views: bool, engine: Engine = "auto") -> Iterator[dict[str, Any]]:
-    """Yields the rows of all reads, in order, as dictionaries of the columns.
+def planned_schema(columns: list[str]) -> pa.Schema:
+    """Returns the schema of planned rows: columns of the shards, the turn and the flip."""
+    return pa.schema([*(SCHEMA.field(name) for name in columns), pa.field(TURN, pa.int64()), pa.field(FLIP, pa.int8())])
+
+
+def read_rows(dataset: str, plan: ReadingPlan, *, views: bool, engine: Engine = "auto") -> Iterator[dict[str, Any]]:
+    """Yields the rows of a plan, in the order of their turns, as dictionaries of the columns and `flip`.
+
+    Holds only those rows whose row group came before their turn.
 
     Args:
         dataset: URI of the dataset.
-        reads: What to read.
+        plan: What to read.
         views: Include the novel views, which only evaluation needs.
         engine: `ray` runs Ray Data tasks, `pyarrow` reads in this process, `auto` takes Ray where it is up and
-            has a CPU to spare.
+            there is enough to read that its start is worth it.
 
     Raises:
-        DataError: A shard is missing or damaged; names it and the row group.
+        DataError: A shard is missing, damaged or changed; names it and the row group.
         StoreError: The store cannot be used.
     """
-    columns = [name for name in SCHEMA.names if views or name != "views"]
-    through_ray = engine == "ray" or (engine == "auto" and ray_has_room(_TASK_CPUS))
-    tables = _tables_from_ray(dataset, reads, columns) if through_ray else _tables(dataset, reads, columns)
-    for table in tables:
-        yield from table.to_pylist()
+    columns = columns_of(views=views)
+    waiting: dict[int, dict[str, Any]] = {}
+    turn = 0
+    for table in _tables(dataset, plan, columns, engine):
+        for row in _rows(table):
+            waiting[row.pop(TURN)] = row
+        while turn in waiting:
+            yield waiting.pop(turn)
+            turn += 1
+    if waiting or turn != plan.rows:
+        raise DataError(f"{dataset}: {plan.rows} rows were planned, {turn} came")
 
 
-def _tables(dataset: str, reads: Sequence[GroupRead], columns: list[str]) -> Iterator[pa.Table]:
-    for read in reads:
-        yield _read(dataset, read, columns)
+def _tables(dataset: str, plan: ReadingPlan, columns: list[str], engine: Engine) -> Iterator[pa.Table]:
+    if engine == "ray" or (engine == "auto" and ray_is_up() and _bytes(plan) > _LITTLE_BYTES):
+        from orchestrator.shards.ray_reading import ray_tables  # noqa: PLC0415  Ray takes two seconds to import.
+
+        return ray_tables(dataset, plan, columns)
+    return planned_tables(dataset, plan, range(plan.pieces), columns)
 
 
-def _read(dataset: str, read: GroupRead, columns: list[str]) -> pa.Table:
-    uri = f"{dataset}/{read.path}"
-    try:
-        group = _open(dataset, read.path, os.getpid()).read_row_group(read.group, columns=columns)
-        return group.take(pa.array(read.offsets, type=pa.int64()))
-    except FileNotFoundError as error:
-        raise ShardError(uri, "is missing") from error
-    except (pa.ArrowException, OSError) as error:
-        raise ShardError(uri, f"cannot be read ({str(error).splitlines()[0]})", read.group) from error
+def _bytes(plan: ReadingPlan) -> int:
+    return sum(shard.bytes for shard in plan.groups.shards)
 
 
-@lru_cache(maxsize=256)
-def _open(dataset: str, path: str, _process: int) -> parquet.ParquetFile:
-    """Keeps files open: their footers are read once, not once a row group."""
-    store: Store = open_store(dataset)
-    filesystem, folder = store.filesystem()
-    return parquet.ParquetFile(filesystem.open_input_file(f"{folder}/{path}"), page_checksum_verification=True)
+def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
+    values = [table.column(name).to_pylist() for name in table.column_names]
+    return (dict(zip(table.column_names, row, strict=True)) for row in zip(*values, strict=True))
 
 
-def _tables_from_ray(dataset: str, reads: Sequence[GroupRead], columns: list[str]) -> Iterator[pa.Table]:
-    schema = pa.schema([SCHEMA.field(name) for name in columns] + [pa.field(_PROBLEM, pa.string())])
+def planned_tables(dataset: str, plan: ReadingPlan, pieces: range, columns: list[str]) -> Iterator[pa.Table]:
+    """Yields the rows of some pieces of a plan, one table for each read, in the order of the reads.
 
-    # What is wrong travels as a row: Ray would wrap an exception, print it twice and abort with a page of its own.
-    def task(batch: pa.Table) -> pa.Table:
+    Reads run ahead in threads, so that one that waits for the store does not hold up the others.
+
+    Args:
+        dataset: URI of the dataset.
+        plan: What to read.
+        pieces: Which pieces of it.
+        columns: Names of the columns; see `planned_schema` for what is added.
+    """
+    with ThreadPoolExecutor(_THREADS) as pool:
+        ahead: deque[Future[pa.Table]] = deque()
+        reads = chain.from_iterable(plan.reads(piece) for piece in pieces)
         try:
-            wanted = [GroupRead(row["path"], row["group"], tuple(row["offsets"])) for row in batch.to_pylist()]
-            table = pa.concat_tables(_tables(dataset, wanted, columns))
-            return table.append_column(schema.field(_PROBLEM), pa.nulls(len(table), pa.string())).cast(schema)
-        except G3drError as error:
-            return pa.Table.from_pylist([{_PROBLEM: str(error)}], schema=schema)
+            for read in reads:
+                ahead.append(pool.submit(_planned_table, dataset, read, columns))
+                if len(ahead) >= _READS_AHEAD:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
-    data = quiet_ray_data()
-    rows = [{"path": read.path, "group": read.group, "offsets": list(read.offsets)} for read in reads]
-    blocks = -(-len(rows) // _READS_PER_TASK)
-    stream = data.from_items(rows, override_num_blocks=blocks).map_batches(
-        task, batch_size=None, batch_format="pyarrow", num_cpus=_TASK_CPUS
-    )
-    stream.context.execution_options.preserve_order = True
-    for table in stream.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=2):
-        problems = table[_PROBLEM].drop_null().to_pylist()
-        if problems:
-            raise DataError(problems[0])
-        yield table.drop_columns([_PROBLEM])
+
+def _planned_table(dataset: str, read: Read, columns: list[str]) -> pa.Table:
+    rows = read_row_group(dataset, read.row_group, columns)
+    if len(read.offsets) < len(rows):
+        rows = rows.take(_array(read.offsets, pa.int64()))
+    return rows.append_column(TURN, _array(read.turns, pa.int64())).append_column(FLIP, _array(read.flips.astype(np.int8), pa.int8()))
+
+
+def _array(values: NDArray[Any], kind: pa.DataType) -> pa.Array:
+    """As `pa.array`, which would import pandas: three seconds in every process that reads."""
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])

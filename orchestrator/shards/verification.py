@@ -1,7 +1,9 @@
 """Reads a whole dataset again and reports what is damaged."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import pyarrow as pa
 from pyarrow import parquet
@@ -12,27 +14,39 @@ from orchestrator.shards.manifest import Shard, read_manifest
 from orchestrator.shards.rows import SCHEMA, Row, content_digest, rows_of_table
 from orchestrator.store import Store
 
+_THREADS = 4
 
-def verify(store: Store, progress: Callable[[int, int], None] | None = None) -> list[ShardError]:
+
+def verify(store: Store, progress: Callable[[int, int], None] | None = None, version: str = "") -> list[ShardError]:
     """Checks every shard: size, checksum, rows, and that every picture decodes.
 
     Args:
         store: The dataset.
-        progress: Called with the shards that are done and their total.
+        progress: Called with the bytes that are read and their total.
+        version: An earlier version; empty for the current one.
 
     Raises:
         DataError: There is no dataset, or its manifest is damaged.
         StoreError: The store cannot be used.
     """
-    manifest = read_manifest(store)
+    manifest = read_manifest(store, version)
     if manifest is None:
-        raise DataError(f"{store.uri}: no dataset here")
-    problems: list[ShardError] = []
-    for done, shard in enumerate(manifest.shards, 1):
-        problems += _problems(store, shard)
-        if progress is not None:
-            progress(done, len(manifest.shards))
-    return problems
+        raise DataError(f"{store.uri}: no dataset here" + (f" of version {version}" if version else ""))
+    say = progress or (lambda _done, _total: None)
+    total, done = sum(shard.bytes for shard in manifest.shards), 0
+    found: dict[str, list[ShardError]] = {}
+    say(0, total)
+    with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
+        futures = {pool.submit(lambda one: list(_problems(store, one)), shard): shard for shard in manifest.shards}
+        try:
+            for future in as_completed(futures):
+                shard = futures[future]
+                found[shard.path] = future.result()
+                done += shard.bytes
+                say(done, total)
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return [problem for shard in manifest.shards for problem in found[shard.path]]
 
 
 def _problems(store: Store, shard: Shard) -> Iterator[ShardError]:
@@ -80,16 +94,20 @@ def _group_problems(uri: str, data: bytes) -> Iterator[ShardError]:
             for row in rows_of_table(file.read_row_group(group)):
                 _decode(row)
         except (DataError, pa.ArrowException, OSError, ValueError) as error:
-            yield ShardError(uri, f"cannot be decoded: {error}", group)
+            yield ShardError(uri, f"cannot be decoded: {str(error).splitlines()[0]}", group)
 
 
 def _decode(row: Row) -> None:
     example = row.example
-    pairs = [(example.image, example.depth), *((view.image, view.depth) for view in example.views)]
-    for image, depth in pairs:
-        if decode_image(image).shape[:2] != decode_depth(depth).shape:
-            raise DataError(f"{example.key}: picture and depth map differ in size")
-    if decode_image(example.image).shape[:2] != (row.height, row.width):
+    if _checked_shape(example.key, example.image, example.depth) != (row.height, row.width):
         raise DataError(f"{example.key}: the picture is not {row.width} x {row.height}")
     for view in example.views:
+        _checked_shape(example.key, view.image, view.depth)
         decode_masks(view.masks)
+
+
+def _checked_shape(key: str, image: bytes, depth: bytes | None) -> tuple[int, ...]:
+    shape = decode_image(image).shape[:2]
+    if depth is not None and shape != decode_depth(depth).shape:
+        raise DataError(f"{key}: picture and depth map differ in size")
+    return shape
