@@ -6,7 +6,7 @@ import pytest
 from tiny_study import RECIPES, SPECIES, SWEEP, execution, records, summary, without_times
 
 pytestmark = pytest.mark.ray
-RAY_DATAS_OWN = {"_StatsActor", "_AutoscalingCoordinatorActor"}  # live as long as the cluster
+RAY_DATAS_OWN = {"_StatsActor", "_AutoscalingCoordinatorActor", "ActorLocationTracker"}  # live as long as the cluster
 
 
 @pytest.fixture

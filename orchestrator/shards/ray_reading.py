@@ -5,10 +5,12 @@ a list of numbers, one for each piece of the plan; a task reads its piece and ha
 neither the number of tasks nor what lies in the object store grows with the number of steps.
 """
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
+from ray.data._internal.execution.execution_callback import ExecutionCallback
 
 from g3dr.errors import DataError, G3drError
 from orchestrator.shards.execution import quiet_ray_data
@@ -20,6 +22,20 @@ from orchestrator.shards.reading_plan import ReadingPlan
 _TASKS, _TASK_CPUS = 2, 0
 _BLOCK_BYTES = 4 * 2**20
 _PIECE, _PROBLEM = "piece", "problem"
+# How long Ray Data's loop rests after each round: a hundred blocks a second may pass.
+_REST_SECONDS = 0.01
+
+
+class Rest(ExecutionCallback):  # type: ignore[misc]  # Ray comes without types
+    """Makes the loop that runs the tasks rest.
+
+    It runs in the trainer's process and waits for tasks that have something to hand over. While the trainer has not taken what
+    came before, they always have, and the loop would turn without a pause: it took half of the process.
+    """
+
+    def on_execution_step(self, executor: Any) -> None:  # noqa: ARG002 (Ray's call)
+        """Leaves the process to the trainer."""
+        time.sleep(_REST_SECONDS)
 
 
 def ray_tables(dataset: str, plan: ReadingPlan, columns: list[str]) -> Iterator[pa.Table]:
@@ -59,5 +75,6 @@ def _stream(task: Any, pieces: int) -> Iterator[pa.Table]:
     numbers = data.from_items([{_PIECE: piece} for piece in range(pieces)], override_num_blocks=pieces)
     numbers.context.execution_options.preserve_order = True
     numbers.context.target_max_block_size = _BLOCK_BYTES
+    numbers.context.custom_execution_callback_classes = [*numbers.context.custom_execution_callback_classes, Rest]
     stream = numbers.map_batches(task, batch_size=None, batch_format="pyarrow", num_cpus=_TASK_CPUS, compute=slots)
     yield from stream.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=2)

@@ -94,8 +94,8 @@ class FolderSource(FolderConfig):
             depth = None if item.depth is None else self._depth_tree.read(item.depth)
             return prepared(RgbdExample(item.key, item.species, item.split, image, depth), self.preparation)
         except DepthMapError as error:
-            depth = f" {self._depth_tree.where(item.depth.path)}" if item.depth else ""
-            raise DataError(f"{self._tree.where(item.image.path)}: its depth map{depth}: {error.reason}") from error
+            name = f" {self._depth_tree.where(item.depth.path)}" if item.depth else ""
+            raise DataError(f"{self._tree.where(item.image.path)}: its depth map{name}: {error.reason}") from error
         except DataError as error:
             raise DataError(f"{self._tree.where(item.image.path)}: {error}") from error
 
