@@ -107,3 +107,9 @@ def test_the_generator_has_options():
     for text, says in (("individual=3", 'did you mean "individuals"'), ("species=fish", "0,1,2"), ("held_out=500", "held_out")):
         with pytest.raises(ConfigError, match=says):
             parse_procedural(f"procedural:{text}")
+
+
+def test_a_file_that_is_no_archive_is_refused(tmp_path):
+    (tmp_path / "owl.jpg").write_bytes(b"picture")
+    with pytest.raises(DataError, match=r"owl\.jpg: a file, but not a tar file; allowed: a folder of pictures, a tar file"):
+        open_source(str(tmp_path / "owl.jpg"), Wishes({}))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from g3dr.errors import ConfigError, DataError, did_you_mean
@@ -17,6 +18,7 @@ from orchestrator.shards.trees.tar import is_tar
 from orchestrator.store import open_store
 
 PROCEDURAL = "procedural:"
+_ALLOWED = ("a folder of pictures", "a tar file", "s3://bucket/prefix", "another dataset", f"{PROCEDURAL}individuals=20:resolution=64")
 _PICKING = {"species", "subset", "held_out", "seed"}
 _PREPARATION = {"resolution", "crop", "depth"}
 _READERS: dict[type, Callable[[str], Any]] = {
@@ -64,6 +66,8 @@ def open_source(name: str, wishes: Wishes) -> Source:
     """
     if name.startswith(PROCEDURAL):
         return _procedural(name, wishes)
+    if not is_tar(name) and Path(name).is_file():
+        raise DataError(f"{name}: a file, but not a tar file; allowed: {', '.join(_ALLOWED)}")
     if not is_tar(name) and read_manifest(open_store(name)) is not None:
         return _dataset(name, wishes)
     if wishes.version:
