@@ -2,8 +2,8 @@
 
 import errno
 import os
-import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +13,7 @@ from orchestrator.store.base import Entry, Store, StoreError, clean_path
 from orchestrator.store.folder_errors import plain_errors
 
 _TEMPORARY = ".g3dr-writing-"
-_ATTEMPTS = 20
+_PATIENCE_SECONDS = 5.0
 
 Result = TypeVar("Result")
 
@@ -127,7 +127,7 @@ class FolderStore(Store):
             if target.is_file() or target.is_symlink():
                 target.unlink(missing_ok=True)
             else:
-                _again(lambda: _remove_folder(target))
+                _remove_folder(target)
             self._prune(target)
 
     def _prune(self, path: Path) -> None:
@@ -178,9 +178,13 @@ def _files_below(top: Path) -> Iterator[Path]:
 
 def _again(work: Callable[[], Result]) -> Result:
     """Does something once more where another process deleted a folder in the middle of it, as two that pack the same do."""
-    for _ in range(_ATTEMPTS - 1):
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
         try:
             return work()
+        except FileNotFoundError:
+            if time.monotonic() > deadline:
+                raise
         except FileNotFoundError:
             continue
     return work()
@@ -196,10 +200,18 @@ def _make_folder(folder: Path) -> None:
 
 
 def _remove_folder(folder: Path) -> None:
-    if folder.is_dir():
+    """Removes what is there; what another process writes meanwhile may stay, with its folders."""
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    for parent, folders, names in os.walk(folder, topdown=False, onerror=refuse):
+        links = [name for name in folders if Path(parent, name).is_symlink()]
+        for name in (*names, *links):
+            Path(parent, name).unlink(missing_ok=True)
         try:
-            shutil.rmtree(folder)
+            Path(parent).rmdir()
         except OSError as error:
-            if error.errno in {errno.ENOTEMPTY, None}:  # none where a folder was exchanged for another
-                raise FileNotFoundError(f"{folder} was written to meanwhile") from error
-            raise
+            if error.errno not in {errno.ENOTEMPTY, errno.ENOENT}:
+                raise
