@@ -185,9 +185,6 @@ def _again(work: Callable[[], Result]) -> Result:
         except FileNotFoundError:
             if time.monotonic() > deadline:
                 raise
-        except FileNotFoundError:
-            continue
-    return work()
 
 
 def _make_folder(folder: Path) -> None:
