@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from render_forms import assert_near, form  # noqa: F401 (a fixture of every test)
 
 from g3dr.cameras import camera_rays, camera_to_world, frontal_pose
 from g3dr.config import RendererConfig
-from g3dr.render import PlaneDecoder, RaySampling, Renderer, compiled
+from g3dr.render import PlaneDecoder, RaySampling, Renderer
 from g3dr.render.decoding import LARGEST_EXPONENT, softplus_
 from g3dr.render.layouts import make_layout
 from g3dr.render.reference import ReferenceRenderer
@@ -13,20 +14,6 @@ from g3dr.render.tiles import tile_order
 from g3dr.types import Rays
 
 LAYOUTS = ["published", "image_aligned", "perspective"]
-
-
-@pytest.fixture(autouse=True, params=["compiled", "stock"])
-def form(request, monkeypatch):
-    """Every test runs with compiled loops and with operations of PyTorch."""
-    if request.param == "stock":
-        monkeypatch.setattr(compiled, "usable", lambda rows: False)
-    else:
-        pytest.importorskip("numba", reason="the compiled form needs Numba")
-
-
-def assert_near(actual, expected, tolerance=2e-5):
-    assert actual.shape == expected.shape
-    assert (actual - expected).abs().max() <= tolerance * expected.abs().max()
 
 
 def random_case(*, layout="perspective", batch=2, rays=40, coarse=7, fine=5, resolution=16, seed=0, **options):

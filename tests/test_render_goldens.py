@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from render_forms import assert_near, form  # noqa: F401 (a fixture of every test)
 
 from g3dr.config import RendererConfig
-from g3dr.render import PlaneDecoder, RaySampling, Renderer, compiled
+from g3dr.render import PlaneDecoder, RaySampling, Renderer
 from g3dr.render.compositing import composite, compositing_weights, middles, optical_thickness, regularization_factor
 from g3dr.render.layouts import make_layout
 from g3dr.render.limits import RayLimits, box_limits, ray_limits
@@ -23,23 +24,9 @@ HITTING = ["frontal_weights", "novel_batch2", "importance_weights", "importance_
 MISSING = "wide_fov_misses"
 
 
-@pytest.fixture(autouse=True, params=["compiled", "stock"])
-def form(request, monkeypatch):
-    """Every test runs with compiled loops and with operations of PyTorch."""
-    if request.param == "stock":
-        monkeypatch.setattr(compiled, "usable", lambda rows: False)
-    else:
-        pytest.importorskip("numba", reason="the compiled form needs Numba")
-
-
 def load(name):
     with np.load(GOLDENS / f"{name}.npz") as arrays:
         return {key: torch.from_numpy(arrays[key]) if arrays[key].dtype.kind == "f" else arrays[key] for key in arrays.files}
-
-
-def assert_near(actual, expected, tolerance=2e-5):
-    assert actual.shape == expected.shape
-    assert (actual - expected).abs().max() <= tolerance * expected.abs().max()
 
 
 def load_decoder(golden, features):
@@ -79,11 +66,12 @@ def test_plane_coordinates_match_the_golden():
     assert_near(coordinates.transpose(1, 2), along_axes)
 
 
-@pytest.mark.parametrize("form", ["table", "reference"])
-def test_plane_lookup_matches_the_golden(form):
+@pytest.mark.parametrize("lookup", ["table", "reference"])
+def test_plane_lookup_matches_the_golden(lookup):
     golden = load("triplane")
     planes = golden["planes"].requires_grad_()
-    features = plane_features(planes, make_layout("published", 32), golden["coords"]) if form == "reference" else looked_up(golden, planes)
+    layout = make_layout("published", 32)
+    features = plane_features(planes, layout, golden["coords"]) if lookup == "reference" else looked_up(golden, planes)
     assert_near(features, golden["features"])
     (features * golden["cot"]).sum().backward()
     assert_near(planes.grad, golden["grad_planes"])
@@ -101,20 +89,20 @@ def looked_up(golden, planes):
     return torch.stack([look_up(rows, place.nodes(), place.weights.flatten(1)) for rows, place in zip(table.rows, places, strict=True)])
 
 
-@pytest.mark.parametrize("form", ["plain", "scaled", "whiteback"])
-def test_compositing_matches_the_golden(form):
+@pytest.mark.parametrize("variant", ["plain", "scaled", "whiteback"])
+def test_compositing_matches_the_golden(variant):
     golden = load("marcher")
     colors, densities = golden["colors"].requires_grad_(), golden["densities"].requires_grad_()
     distances, hit = golden["depths"][..., 0], torch.ones(2, 20, dtype=torch.bool)
-    target = golden["target_depth"][..., 0, 0] if form == "scaled" else None
-    rendering = composite(torch.cat([densities, colors], dim=-1), distances, hit, target, white_background=form == "whiteback")
-    assert_near(rendering.rgb, golden[f"{form}_rgb"])
-    assert_near(rendering.depth, golden[f"{form}_depth"][..., 0])
-    assert_near(rendering.opacity, golden[f"{form}_weight_total"][..., 0])
-    assert_near(compositing_weights(optical_thickness(densities[..., 0], distances, hit)), golden[f"{form}_weights"][..., 0])
+    target = golden["target_depth"][..., 0, 0] if variant == "scaled" else None
+    rendering = composite(torch.cat([densities, colors], dim=-1), distances, hit, target, white_background=variant == "whiteback")
+    assert_near(rendering.rgb, golden[f"{variant}_rgb"])
+    assert_near(rendering.depth, golden[f"{variant}_depth"][..., 0])
+    assert_near(rendering.opacity, golden[f"{variant}_weight_total"][..., 0])
+    assert_near(compositing_weights(optical_thickness(densities[..., 0], distances, hit)), golden[f"{variant}_weights"][..., 0])
     cotangent_loss(rendering, golden).backward()
-    assert_near(colors.grad, golden[f"{form}_grad_colors"])
-    assert_near(densities.grad, golden[f"{form}_grad_densities"])
+    assert_near(colors.grad, golden[f"{variant}_grad_colors"])
+    assert_near(densities.grad, golden[f"{variant}_grad_densities"])
 
 
 def test_regularization_factor_matches_the_golden():

@@ -42,6 +42,12 @@ def test_lists_files_below_a_folder_only(store):
     assert store.child("runs").list("ab") == ["ab/1", "ab/deep/er/3"]
 
 
+def test_deleting_below_a_file_deletes_nothing(store):
+    store.write_bytes("a", b"1")
+    store.delete("a/b")
+    assert store.list() == ["a"]
+
+
 def test_deletes_a_folder_and_not_its_neighbours(store):
     for name in ("runs/ab/1", "runs/abc/2"):
         store.write_bytes(name, b"")

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,6 +15,7 @@ from g3dr.depth import MAPPING_VERSION, TAIL, DepthEstimator, Picture, to_distan
 from g3dr.errors import DataError, G3drError, ShardError
 from g3dr.pictures import decode_image, encode_depth
 from orchestrator.depth.recipes import Recipe
+from orchestrator.grouping import in_groups
 from orchestrator.shards.preparing import Preparation
 from orchestrator.shards.rows import Row
 from orchestrator.shards.sources import DatasetSource
@@ -84,7 +84,7 @@ class DepthSource:
         estimator = _estimator(pickle.dumps(self.recipe), self.gpus)
         with ThreadPoolExecutor(_THREADS) as pool:
             opened = _ahead(
-                [pool.submit(self._open, entry) for entry in batch] for batch in _batches(self.dataset.rows(items), self.batch_size)
+                [pool.submit(self._open, entry) for entry in batch] for batch in in_groups(self.dataset.rows(items), self.batch_size)
             )
             finished = _ahead(self._estimate(estimator, [one.result() for one in batch], pool) for batch in opened)
             for batch in finished:
@@ -158,12 +158,6 @@ def _estimator(recipe: bytes, gpus: float | None) -> DepthEstimator:
 
 def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
-
-
-def _batches(entries: Iterable[Whatever], size: int) -> Iterator[list[Whatever]]:
-    remaining = iter(entries)
-    while batch := list(islice(remaining, size)):
-        yield batch
 
 
 def _ahead(entries: Iterable[Whatever]) -> Iterator[Whatever]:

@@ -110,7 +110,7 @@ class Selection:
 
     def shards_of(self, manifest: Manifest) -> list[Shard]:
         """Lists the shards with these rows, as `shards`, where the manifest has been read already."""
-        self._check_species(manifest)
+        refuse_unknown_species(self.dataset, manifest, self.species or ())
         found = [
             shard for shard in manifest.shards if shard.split == self.split and (self.species is None or shard.species in self.species)
         ]
@@ -119,15 +119,21 @@ class Selection:
         self._check_depth(found)
         return found
 
-    def _check_species(self, manifest: Manifest) -> None:
-        known = manifest.species()
-        for name in self.species or ():
-            if name not in known:
-                hint = did_you_mean(name, known) or f"there are {len(known)}, {known[0]} to {known[-1]}"
-                raise DataError(f"{self.dataset}: no species {name!r} in this dataset; {hint}")
-
     def _check_depth(self, shards: list[Shard]) -> None:
         rows, lacking = sum(shard.rows for shard in shards), sum(shard.rows_without_depth for shard in shards)
         if lacking:
             what = "has no depth maps" if lacking == rows else f"{lacking} of {rows} rows have no depth map"
             raise DataError(f"{self.dataset}: {what}; add them with `g3dr data depth`")
+
+
+def refuse_unknown_species(dataset: str, manifest: Manifest, wanted: Sequence[str]) -> None:
+    """Makes sure that a dataset has all wanted species.
+
+    Raises:
+        DataError: It lacks one; says which there are, or which was meant.
+    """
+    known = manifest.species()
+    for name in wanted:
+        if name not in known:
+            hint = did_you_mean(name, known) or f"there are {len(known)}, {known[0]} to {known[-1]}"
+            raise DataError(f"{dataset}: no species {name!r} in this dataset; {hint}")

@@ -4,7 +4,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 
 import pyarrow as pa
@@ -47,12 +48,27 @@ def read_row_group(dataset: str, wanted: RowGroup, columns: Sequence[str]) -> pa
 
 
 def _read(dataset: str, wanted: RowGroup, columns: Sequence[str], uri: str) -> pa.Table:
-    try:
+    with shard_errors(uri, wanted.group):
         return _checked(_open(dataset, wanted.shard, os.getpid()).read(wanted.group, columns), uri, wanted)
+
+
+@contextmanager
+def shard_errors(uri: str, group: int | None = None) -> Iterator[None]:
+    """Says in one sentence what kept a shard from being read.
+
+    Args:
+        uri: The shard.
+        group: The row group, if it is one that is read.
+
+    Raises:
+        ShardError: The shard is missing or damaged.
+    """
+    try:
+        yield
     except FileNotFoundError as error:
         raise ShardError(uri, "is missing") from error
     except (pa.ArrowException, OSError) as error:
-        raise ShardError(uri, f"cannot be read ({str(error).splitlines()[0]})", wanted.group) from error
+        raise ShardError(uri, f"cannot be read ({str(error).splitlines()[0]})", group) from error
 
 
 def _checked(rows: pa.Table, uri: str, wanted: RowGroup) -> pa.Table:

@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, Literal
+from typing import Literal
 
 from g3dr.errors import DataError
 from g3dr.types import Batch
+from orchestrator.grouping import in_groups
 from orchestrator.shards.decoding import decode_batch
 from orchestrator.shards.loading import load_rows
 from orchestrator.shards.order import TrainingOrder, rank_positions
@@ -90,17 +90,12 @@ class Reader:
         rows = read_rows(self.selection.dataset, plan, views=False, engine=self.engine)
         with ThreadPoolExecutor(_DECODING_THREADS) as pool:
             ahead: deque[Future[Batch]] = deque()
-            for encoded in _grouped(rows, self.batch_size // self.world_size):
+            for encoded in in_groups(rows, self.batch_size // self.world_size):
                 ahead.append(pool.submit(decode_batch, encoded, self.resolution, flip=self.flip))
                 if len(ahead) > _BATCHES_AHEAD:
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()
-
-
-def _grouped(rows: Iterator[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
-    while group := list(islice(rows, size)):
-        yield group
 
 
 def stream(

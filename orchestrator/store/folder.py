@@ -135,10 +135,9 @@ class FolderStore(Store):
             if path.is_dir():
                 try:
                     path.rmdir()
-                except FileNotFoundError:
-                    pass  # another process was faster
-                except OSError:
-                    return  # there is something in it, or now there is
+                except OSError as error:
+                    if error.errno != errno.ENOENT:  # unless another process was faster, there is something in it
+                        return
             path = path.parent
 
     def child(self, path: str) -> Self:
@@ -166,14 +165,14 @@ class FolderStore(Store):
 
 
 def _files_below(top: Path) -> Iterator[Path]:
-    """Finds files; a folder that may not be read is an error, since nobody may take it for an empty one."""
-
-    def refuse(error: OSError) -> None:
-        if not isinstance(error, FileNotFoundError | NotADirectoryError):
-            raise error
-
-    for folder, _, names in os.walk(top, onerror=refuse):
+    for folder, _, names in os.walk(top, onerror=_refuse_unreadable):
         yield from (Path(folder, name) for name in names)
+
+
+def _refuse_unreadable(error: OSError) -> None:
+    """Makes a folder that may not be read an error, since nobody may take it for an empty one."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
 
 
 def _again(work: Callable[[], Result]) -> Result:
@@ -198,12 +197,7 @@ def _make_folder(folder: Path) -> None:
 
 def _remove_folder(folder: Path) -> None:
     """Removes what is there; what another process writes meanwhile may stay, with its folders."""
-
-    def refuse(error: OSError) -> None:
-        if not isinstance(error, FileNotFoundError):
-            raise error
-
-    for parent, folders, names in os.walk(folder, topdown=False, onerror=refuse):
+    for parent, folders, names in os.walk(folder, topdown=False, onerror=_refuse_unreadable):
         links = [name for name in folders if Path(parent, name).is_symlink()]
         for name in (*names, *links):
             Path(parent, name).unlink(missing_ok=True)

@@ -6,16 +6,15 @@ from functools import cached_property
 from itertools import groupby
 from typing import Any
 
-import pyarrow as pa
 from pyarrow import parquet
 
-from g3dr.errors import DataError, ShardError, did_you_mean
+from g3dr.errors import DataError, ShardError
 from orchestrator.folder_config import check_picking, check_resolution
 from orchestrator.shards.manifest import Manifest, Shard, read_manifest
 from orchestrator.shards.preparing import Preparation, prepared
 from orchestrator.shards.rows import SCHEMA, Row, rows_of_table
-from orchestrator.shards.selection import RowGroup
-from orchestrator.shards.shard_file import read_row_group
+from orchestrator.shards.selection import RowGroup, refuse_unknown_species
+from orchestrator.shards.shard_file import read_row_group, shard_errors
 from orchestrator.shards.sources.picking import held_out, kept_items
 from orchestrator.store import Store, open_store
 
@@ -79,7 +78,7 @@ class DatasetSource:
 
     def items(self) -> Sequence[DatasetItem]:
         """See `Source`; reads the keys, not the pictures."""
-        self._refuse_unknown_species()
+        refuse_unknown_species(self.uri, self.manifest, self.species or ())
         wanted = [shard for shard in self.manifest.shards if self.species is None or shard.species in self.species]
         items = [item for shard in wanted for item in self._rows_of(shard)]
         return kept_items(self._split(items), self.subset, self.seed)
@@ -98,13 +97,6 @@ class DatasetSource:
     def _store(self) -> Store:
         return open_store(self.uri)
 
-    def _refuse_unknown_species(self) -> None:
-        known = self.manifest.species()
-        for name in self.species or ():
-            if name not in known:
-                hint = did_you_mean(name, known) or f"there are {len(known)}, {known[0]} to {known[-1]}"
-                raise DataError(f"{self.uri}: no species {name!r} in this dataset; {hint}")
-
     def _rows_of(self, shard: Shard) -> Iterator[DatasetItem]:
         size = shard.bytes // max(1, shard.rows) if self.preparation.keeps_bytes else 0
         keys = self._keys(shard)
@@ -115,14 +107,9 @@ class DatasetSource:
             yield DatasetItem(key, shard.species, shard.split, shard, group, offset, size)
 
     def _keys(self, shard: Shard) -> list[str]:
-        try:
-            with self._store.open_file(shard.path) as file:
-                keys: list[str] = parquet.read_table(file, columns=["key"])["key"].to_pylist()
-                return keys
-        except FileNotFoundError as error:
-            raise ShardError(f"{self.uri}/{shard.path}", "is missing") from error
-        except (pa.ArrowException, OSError) as error:
-            raise ShardError(f"{self.uri}/{shard.path}", f"cannot be read ({str(error).splitlines()[0]})") from error
+        with shard_errors(f"{self.uri}/{shard.path}"), self._store.open_file(shard.path) as file:
+            keys: list[str] = parquet.read_table(file, columns=["key"])["key"].to_pylist()
+            return keys
 
     def _rows_of_group(self, wanted: RowGroup, items: list[DatasetItem]) -> Iterator[Row | DataError]:
         try:
