@@ -3,7 +3,7 @@ PYTHON ?= $(shell for version in 3.12 3.13 3.11; do command -v python$$version >
 BIN := .venv/bin
 EXPERIMENT ?= experiments/quickstart.yaml
 
-.PHONY: help setup quickstart procedural test test-ray test-rest check fmt bench bench-gpu rehearse-imagenet schema clean
+.PHONY: help setup quickstart procedural test test-ray test-rest chaos check fmt bench bench-gpu rehearse-imagenet schema clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,9 @@ test-ray: setup ## the tests that need a Ray cluster, most of whose time is wait
 
 test-rest: setup ## all other tests
 	$(BIN)/pytest -m "not ray"
+
+chaos: setup ## thirty seeded faults against one experiment, compared with the same left alone; about an hour (CHAOS="--seed 2" and more)
+	PYTHONPATH=.:tests nice -n 10 $(BIN)/python -m chaos $(CHAOS)
 
 check: setup ## formatting, lint, types, import rules
 	$(BIN)/ruff format --check .

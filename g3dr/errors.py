@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_SHOWN_KEYS = 8
+
 
 class G3drError(Exception):
     """Base of every error that is the input's or the environment's fault, not a defect of this program."""
@@ -44,8 +46,32 @@ class WeightsMissingError(G3drError):
     """Pretrained weights that are needed and not present; the message says what to fetch and where to put it."""
 
 
-class NonFiniteLossError(G3drError):
-    """A loss became NaN or infinite; names the step and the keys of the batch."""
+class BatchError(G3drError):
+    """A batch that could not be trained on; trying again would end the same way.
+
+    Args:
+        sentence: What went wrong, at which step, and what helps.
+        keys: The images of the batch, as far as this worker has them.
+    """
+
+    def __init__(self, sentence: str, keys: Iterable[str] = ()) -> None:
+        self.sentence, self.keys = sentence, tuple(keys)
+        super().__init__(sentence + (f" (batch: {_shortened(self.keys)})" if self.keys else ""))
+
+    def __reduce__(self) -> "tuple[type[BatchError], tuple[str, tuple[str, ...]]]":
+        return type(self), (self.sentence, self.keys)
+
+
+def _shortened(keys: tuple[str, ...]) -> str:
+    return ", ".join(keys[:_SHOWN_KEYS]) + (f" and {len(keys) - _SHOWN_KEYS} more" if len(keys) > _SHOWN_KEYS else "")
+
+
+class NonFiniteLossError(BatchError):
+    """A loss became NaN or infinite."""
+
+
+class MemoryExceededError(BatchError):
+    """A training step needed more memory than there is."""
 
 
 def did_you_mean(got: str, allowed: Iterable[str]) -> str:

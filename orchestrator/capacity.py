@@ -16,18 +16,54 @@ DATA_CPUS = 0.5
 
 
 @dataclass(frozen=True)
+class Node:
+    """A machine of a cluster.
+
+    Attributes:
+        cpus: Its logical CPUs.
+        gpus: Its GPUs.
+    """
+
+    cpus: float
+    gpus: float = 0.0
+
+
+@dataclass(frozen=True)
 class Capacity:
     """A cluster.
 
     Attributes:
-        cpus: Logical CPUs.
-        gpus: GPUs.
+        cpus: Logical CPUs of all machines.
+        gpus: GPUs of all machines.
         spare_cpus: How many of the CPUs are only for what mostly waits: a local cluster has one more than the machine.
+        nodes: Its machines, where they are known: a worker needs all that it asks for on one of them.
     """
 
     cpus: float
     gpus: float = 0.0
     spare_cpus: float = 0.0
+    nodes: tuple[Node, ...] = ()
+
+    @classmethod
+    def of(cls, nodes: tuple[Node, ...], spare_cpus: float = 0.0) -> "Capacity":
+        """Returns the cluster of these machines."""
+        return cls(sum(node.cpus for node in nodes), sum(node.gpus for node in nodes), spare_cpus, nodes)
+
+    def places(self, cpus: float, gpus: float) -> int | None:
+        """Returns how many workers that each ask for so much find a place; None for as many as one likes.
+
+        Args:
+            cpus: Of each worker.
+            gpus: Of each worker.
+        """
+        if not cpus and not gpus:
+            return None
+        return sum(_places(node, cpus, gpus) for node in self.nodes or (Node(self.cpus, self.gpus),))
+
+
+def _places(node: Node, cpus: float, gpus: float) -> int:
+    limits = [_fit(there, asked) for there, asked in ((node.cpus, cpus), (node.gpus, gpus)) if asked > 0]
+    return min(limits)
 
 
 @dataclass(frozen=True)
@@ -37,14 +73,16 @@ class Resources:
     Attributes:
         workers: Data-parallel workers.
         cpus_per_worker: Logical CPUs of each.
-        gpus_per_worker: GPUs of each.
+        gpus_per_worker: GPUs of each; a fraction shares one.
         device: What they compute on.
+        min_workers: As few go on while machines are missing; None for all or none.
     """
 
     workers: int = 1
     cpus_per_worker: float = 1.0
     gpus_per_worker: float = 0.0
     device: DeviceChoice = "auto"
+    min_workers: int | None = None
 
     @property
     def executor(self) -> Executor:
@@ -52,24 +90,43 @@ class Resources:
         return "inline" if self.workers == 1 else "distributed"
 
     @property
+    def least_workers(self) -> int:
+        """Workers without which it does not begin."""
+        return self.min_workers or self.workers
+
+    @property
     def cpus(self) -> float:
         """Logical CPUs of a run with all that belongs to it."""
-        return self.cpus_per_worker if self.workers == 1 else self.workers * self.cpus_per_worker + DRIVER_CPUS + DATA_CPUS
+        return self.cpus_with(self.workers)
 
     @property
     def gpus(self) -> float:
         """GPUs of a run."""
         return self.workers * self.gpus_per_worker
 
+    def cpus_with(self, workers: int) -> float:
+        """Returns the logical CPUs of a run that has so many workers."""
+        return self.cpus_per_worker if self.executor == "inline" else workers * self.cpus_per_worker + DRIVER_CPUS + DATA_CPUS
+
 
 def concurrency(resources: Resources, capacity: Capacity) -> int:
-    """Returns how many such runs fit at once; 0 if not even one does."""
+    """Returns how many such runs fit at once; 0 if not even one does.
+
+    An elastic run counts with all its workers as long as there is room for one such; else it runs alone with those that fit.
+    """
+    return _at_once(resources, capacity, resources.workers) or min(1, _at_once(resources, capacity, resources.least_workers))
+
+
+def _at_once(resources: Resources, capacity: Capacity, workers: int) -> int:
     cpus = capacity.cpus - (max(capacity.spare_cpus, DATA_CPUS) if resources.executor == "inline" else 0.0)
-    limits = []
-    if resources.cpus > 0:
-        limits.append(_fit(cpus, resources.cpus))
-    if resources.gpus > 0:
-        limits.append(_fit(capacity.gpus, resources.gpus))
+    limits, each = [], resources.cpus_with(workers)
+    if each > 0:
+        limits.append(_fit(cpus, each))
+    if resources.gpus_per_worker > 0:
+        limits.append(_fit(capacity.gpus, workers * resources.gpus_per_worker))
+    places = capacity.places(resources.cpus_per_worker, resources.gpus_per_worker)
+    if places is not None:
+        limits.append(places // workers)
     return max(0, min(limits, default=1))
 
 
@@ -81,14 +138,58 @@ def infeasible(stage: str, resources: Resources, capacity: Capacity) -> str | No
     """Returns one sentence that says what is asked, what is there and what to set; None if a run fits."""
     if concurrency(resources, capacity) >= 1:
         return None
-    if resources.gpus > capacity.gpus:
-        asked, there, unit = resources.gpus, capacity.gpus, "GPUs"
-        keys = "workers or resources.gpus_per_worker"
-    else:
-        asked, there, unit = resources.cpus, capacity.cpus, "CPUs"
-        keys = "workers or resources.cpus_per_worker"
-    workers = f"{resources.workers} worker{'s' if resources.workers > 1 else ''}"
+    key = "gpus_per_worker" if _lacks_gpus(resources, capacity) else "cpus_per_worker"
     return (
-        f"stage {stage} asks for {workers}, which need {asked:g} {unit} with all that belongs to them, but the cluster has {there:g}: "
-        f"set stages.{stage}.{keys} lower, or use a larger cluster"
+        f"stage {stage} asks for {missing(resources, capacity)}: "
+        f"set stages.{stage}.workers or resources.{key} lower, or use a larger cluster"
     )
+
+
+def missing(resources: Resources, capacity: Capacity) -> str:
+    """Returns what a run needs and what the cluster has, for a sentence."""
+    workers = resources.least_workers
+    asked = f"{workers} worker{'s' if workers > 1 else ''}"
+    if _lacks_gpus(resources, capacity):
+        return f"{asked}, which need {workers * resources.gpus_per_worker:g} GPUs, but the cluster has {capacity.gpus:g}"
+    each = resources.cpus_with(workers)
+    if each > capacity.cpus:
+        return f"{asked}, which need {each:g} CPUs with all that belongs to them, but the cluster has {capacity.cpus:g}"
+    return f"{asked} with {_each(resources)} each, but {_largest(capacity)}"
+
+
+def obstacle(resources: Resources, capacity: Capacity, free: Capacity) -> str:
+    """Returns why a run has no place at this moment; empty if there is room for it and its processes only have to start.
+
+    Args:
+        resources: What it asks for.
+        capacity: The cluster.
+        free: What of it is not in use.
+    """
+    if concurrency(resources, capacity) < 1:
+        return f"it needs {missing(resources, capacity)}"
+    workers = resources.least_workers
+    lacks = [
+        f"{asked:g} {unit}, of which {there:g} are free"
+        for asked, there, unit in (
+            (resources.cpus_with(workers), free.cpus, "CPUs"),
+            (workers * resources.gpus_per_worker, free.gpus, "GPUs"),
+        )
+        if asked > there
+    ]
+    return f"it needs {' and '.join(lacks)}; others use the rest" if lacks else ""
+
+
+def _lacks_gpus(resources: Resources, capacity: Capacity) -> bool:
+    return resources.least_workers * resources.gpus_per_worker > capacity.gpus
+
+
+def _each(resources: Resources) -> str:
+    words = [f"{number:g} {unit}" for number, unit in ((resources.cpus_per_worker, "CPUs"), (resources.gpus_per_worker, "GPUs")) if number]
+    return " and ".join(words)
+
+
+def _largest(capacity: Capacity) -> str:
+    nodes = capacity.nodes or (Node(capacity.cpus, capacity.gpus),)
+    kinds = sorted({(node.cpus, node.gpus) for node in nodes}, reverse=True)[:3]
+    words = ", ".join(f"{cpus:g} CPUs" + (f" and {gpus:g} GPUs" if gpus else "") for cpus, gpus in kinds)
+    return f"its {len(nodes)} machine{'s have' if len(nodes) > 1 else ' has'} {words}"

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ValidationError, ValidationInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from orchestrator.axes import parse_axis
-from orchestrator.merging import Document, merge, nested
+from orchestrator.axis_checks import problems_of_axes
+from orchestrator.merging import Document, merge
 from orchestrator.problems import KINDS, as_problems, line_error, problem, raise_all, unknown_name
 from orchestrator.recipes import RECIPES
 from orchestrator.scores import SCORES, needs_novel_views
@@ -140,7 +140,7 @@ class StageChecks:
             return found
         settings = overlay(context.base, changes)
         return [
-            *_problems_of_axes(stage.get("axes"), changes, context),
+            *problems_of_axes(stage, lambda given: _problems_of_changes(merge(changes, given), given, context, ("axes",))),
             *_problems_of_recipes(stage.get("recipes"), changes, context),
             *_problems_of_workers(stage, settings, context),
             *_problems_of_metric(stage, context),
@@ -169,37 +169,6 @@ def _is_given(document: Any, location: tuple[int | str, ...]) -> bool:
     return True
 
 
-def _problems_of_axes(axes: Any, changes: Document, context: Context) -> list[InitErrorDetails]:
-    if not isinstance(axes, Mapping):
-        return []
-    return [entry for path, value in axes.items() for entry in _problems_of_axis(str(path), value, changes, context)]
-
-
-def _problems_of_axis(path: str, value: Any, changes: Document, context: Context) -> list[InitErrorDetails]:
-    head = path.partition(".")[0]
-    swept = ("model", "objective", "training", "seed")
-    if head not in swept or not all(path.split(".")):
-        return [line_error(("axes", path), path, unknown_name(path, swept))]
-    try:
-        probes = parse_axis(value).probes
-    except PydanticCustomError:
-        return []  # the field itself reports it
-    found: list[InitErrorDetails] = []
-    for probe in probes:
-        given = nested(path, probe)
-        found += _problems_of_changes(merge(changes, given), given, context, ("axes",))
-    return [line_error(("axes", path), entry["input"], _custom(entry)) for entry in _unique(found)]
-
-
-def _custom(entry: InitErrorDetails) -> PydanticCustomError:
-    kind = entry["type"]
-    return kind if isinstance(kind, PydanticCustomError) else problem(entry["input"], kind)
-
-
-def _unique(entries: list[InitErrorDetails]) -> list[InitErrorDetails]:
-    return list({str((entry["loc"], entry["input"])): entry for entry in entries}.values())
-
-
 def _problems_of_recipes(recipes: Any, changes: Document, context: Context) -> list[InitErrorDetails]:
     found: list[InitErrorDetails] = []
     for name, recipe in recipes.items() if isinstance(recipes, Mapping) else ():
@@ -212,40 +181,73 @@ def _problems_of_recipes(recipes: Any, changes: Document, context: Context) -> l
 
 
 def _problems_of_workers(stage: Mapping[str, Any], settings: Settings, context: Context) -> list[InitErrorDetails]:
-    workers = stage.get("workers", context.section("resources").get("workers", 1))
+    given = context.section("resources")
+    workers = stage.get("workers", given.get("workers", 1))
+    least = stage.get("min_workers", None if "workers" in stage else given.get("min_workers"))
     batch, parts = settings.training.batch_size, settings.training.accumulation
-    if stage.get("kind") == "evaluate" or not isinstance(workers, int) or workers < 1 or batch % (workers * parts) == 0:
+    if stage.get("kind") == "evaluate" or not isinstance(workers, int) or workers < 1:
         return []
     whole = f"training.batch_size, which is {batch}"
     allowed = whole if parts == 1 else f"{whole}, divided by training.accumulation, which is {parts}"
-    return [line_error(("workers",), workers, problem(workers, f"a divisor of {allowed}"))]
+    if batch % (workers * parts):
+        return [line_error(("workers",), workers, problem(workers, f"a divisor of {allowed}"))]
+    return _problems_of_least_workers(least, workers, batch // parts, allowed)
+
+
+def _problems_of_least_workers(least: Any, workers: int, images: int, whole: str) -> list[InitErrorDetails]:
+    """An elastic training may have any number of workers between its two limits, and each must be able to share a batch."""
+    if not isinstance(least, int) or least < 1:
+        return []
+    if least > workers:
+        return [line_error(("min_workers",), least, problem(least, f"at most workers, which is {workers}"))]
+    uneven = [count for count in range(least, workers + 1) if images % count]
+    if not uneven:
+        return []
+    hint = f"with {uneven[0]} workers the batch would not divide evenly"
+    return [line_error(("min_workers",), least, problem(least, f"numbers up to {workers} that are all divisors of {whole}", hint))]
 
 
 def _problems_of_metric(stage: Mapping[str, Any], context: Context) -> list[InitErrorDetails]:
-    search = stage.get("search")
-    location: tuple[str, ...] = ("search", "metric") if isinstance(search, Mapping) else ("metric",)
-    metric = search.get("metric") if isinstance(search, Mapping) else stage.get("metric")
+    """Metrics of views that the data set does not have."""
     data = context.section("data").get(str(stage.get("data")))
-    if not needs_novel_views(metric if isinstance(metric, str) else None) or metric not in SCORES or not isinstance(data, Mapping):
+    if not isinstance(data, Mapping):
         return []
     procedural = data.get("procedural")
     known = "dataset" in data or (isinstance(procedural, Mapping) and procedural.get("views", 1) != 0)
     allowed = ", ".join(score for score in SCORES if not needs_novel_views(score))
-    return (
-        [] if known else [line_error(location, metric, problem(metric, allowed, f"data set {stage.get('data')} has no true novel views"))]
-    )
+    hint = f"data set {stage.get('data')} has no true novel views"
+    return [] if known else [line_error(place, metric, problem(metric, allowed, hint)) for place, metric in _novel_metrics(stage)]
+
+
+def _novel_metrics(stage: Mapping[str, Any]) -> list[tuple[tuple[int | str, ...], str]]:
+    """Where a stage names metrics of novel views, and which."""
+    search = stage.get("search")
+    if not isinstance(search, Mapping):
+        named: list[tuple[tuple[int | str, ...], Any]] = [(("metric",), stage.get("metric"))]
+    else:
+        objectives = search.get("objectives")
+        several = objectives if isinstance(objectives, list | tuple) else ()
+        named = [(("search", "metric"), search.get("metric"))]
+        named += [
+            (("search", "objectives", place, "metric"), entry.get("metric"))
+            for place, entry in enumerate(several)
+            if isinstance(entry, Mapping)
+        ]
+    return [(place, metric) for place, metric in named if metric in SCORES and needs_novel_views(metric)]
 
 
 def _problems_of_rungs(stage: Mapping[str, Any], settings: Settings) -> list[InitErrorDetails]:
     """A grace as long as the runs would stop none; nobody knows yet how long they are if the steps are an axis or another sweep's."""
-    grace: Any = stage
-    for key in ("search", "asha", "grace_steps"):
-        grace = grace.get(key) if isinstance(grace, Mapping) else None
-    axes, steps = stage.get("axes"), settings.training.steps
-    unknown = "settings" in stage or (isinstance(axes, Mapping) and "training.steps" in axes)
-    if unknown or not isinstance(grace, int) or grace < steps:
+    axes, search, steps = stage.get("axes"), stage.get("search"), settings.training.steps
+    if "settings" in stage or (isinstance(axes, Mapping) and "training.steps" in axes) or not isinstance(search, Mapping):
         return []
-    return [line_error(("search", "asha", "grace_steps"), grace, problem(grace, f"less than training.steps, which is {steps}"))]
+    rules = {name: search[name] for name in ("asha", "early_stopping") if isinstance(search.get(name), Mapping)}
+    graces = {name: rule.get("grace_steps") for name, rule in rules.items()}
+    return [
+        line_error(("search", name, "grace_steps"), grace, problem(grace, f"less than training.steps, which is {steps}"))
+        for name, grace in graces.items()
+        if isinstance(grace, int) and grace >= steps
+    ]
 
 
 def _problems_of_shape(stage: Mapping[str, Any]) -> list[InitErrorDetails]:

@@ -8,7 +8,7 @@ from orchestrator.spec import AnyStage, Experiment, GridStage, SweepStage, Train
 def count_runs(experiment: Experiment, stage: AnyStage) -> int | None:
     """Returns how many runs a stage has as far as the file alone says it; None where the data set decides."""
     if isinstance(stage, SweepStage):
-        return number_of_trials(stage.axes, stage.search)
+        return number_of_trials(stage.axes, stage.search) * len(stage.seeds or (0,))
     if isinstance(stage, TrainStage):
         return len(stage.seeds or (0,))
     if isinstance(stage, GridStage):

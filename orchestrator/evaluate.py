@@ -94,7 +94,7 @@ def evaluate_run(request: RunRequest, ledger: Ledger, device: torch.device) -> d
 
 
 def _trained_model(request: RunRequest, ledger: Ledger) -> G3DR:
-    checkpoint = ledger.latest_checkpoint(request.spec.id)
+    checkpoint = ledger.latest_checkpoint(request.spec.id, optimizer=False)
     if checkpoint is None:
         raise CheckpointError(f"run {request.spec.id} has no readable checkpoint: `g3dr run` the experiment again")
     model = G3DR.blank(request.spec.model)

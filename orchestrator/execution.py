@@ -7,15 +7,19 @@ from contextlib import ExitStack
 from typing import Any
 
 from g3dr.errors import G3drError
-from orchestrator.capacity import Capacity
+from orchestrator.capacity import Capacity, Node
 from orchestrator.checkpoints import check_outside, outside_identities
 from orchestrator.cluster import LOCAL_SPARE_CPUS, connected, local_capacity, names_cluster
+from orchestrator.control import Control
 from orchestrator.datasets import find_datasets, prepare_datasets
+from orchestrator.desk import LedgerDesk
+from orchestrator.evidence import evidence_of
 from orchestrator.expand import expand_stage
 from orchestrator.knowledge import DatasetInfo, Deferred, Knowledge, Outcome
-from orchestrator.ledger import Ledger
+from orchestrator.ledger import LeaseKeeper, Leases, Ledger
 from orchestrator.lineage import git_state
 from orchestrator.plan import Plan, make_plan
+from orchestrator.prices import Prices
 from orchestrator.runs import COMPUTE_VERSION, RunRequest
 from orchestrator.spec import AnyStage, Experiment
 from orchestrator.stages import StageRunner
@@ -27,6 +31,10 @@ class RunFailedError(G3drError):
     """Some runs failed; their sentences are in the ledger. Exit code 1."""
 
 
+class StoppedError(RunFailedError):
+    """Somebody asked to stop the experiment; what was done is kept. Exit code 1."""
+
+
 class Execution:
     """One experiment on one root.
 
@@ -34,17 +42,19 @@ class Execution:
         experiment: The experiment.
         watch: Gets the news.
         file: The experiment's file, for the report.
+        fail_fast: Stop at the first run that fails, whatever the experiment says.
 
     Raises:
         StoreError: The root cannot be used.
     """
 
-    def __init__(self, experiment: Experiment, watch: Watch | None = None, file: str = "") -> None:
+    def __init__(self, experiment: Experiment, watch: Watch | None = None, file: str = "", *, fail_fast: bool = False) -> None:
         self.experiment, self.watch, self._file = experiment, watch or Watch(), file
         self.store = open_store(experiment.root)
         self.ledger = Ledger(self.store)
         self.datasets: dict[str, DatasetInfo | None] = {}
         self.capacity = machine_capacity()
+        self.policy = experiment.failures.model_copy(update={"fail_fast": fail_fast or experiment.failures.fail_fast})
 
     def outcome(self, request: RunRequest) -> Outcome | None:
         """Returns how a run ended, with its evaluation; None while something of it is missing.
@@ -70,16 +80,22 @@ class Execution:
 
     def is_finished(self, request: RunRequest) -> bool:
         """Tells whether nothing of a run is missing; a failed one is tried again."""
-        outcome = self.outcome(request)
-        return outcome is not None and outcome.state != "failed"
+        return _is_over(self.outcome(request))
 
     def knowledge(self) -> Knowledge:
         """Returns what stages expand from: the data sets found last, and the ledger."""
         checkpoints = outside_identities(self.experiment, self.store)
         return Knowledge(self.datasets, self.outcome, checkpoints, COMPUTE_VERSION)
 
-    def plan(self) -> Plan:
+    def find_datasets(self) -> None:
+        """Looks which data sets are packed."""
+        self.datasets = find_datasets(self.store, self.experiment)
+
+    def plan(self, prices: Prices | None = None) -> Plan:
         """Plans for the cluster at hand: the connected one, else this machine.
+
+        Args:
+            prices: Of machines; without them the plan has no costs.
 
         Raises:
             StoreError: The root cannot be used.
@@ -87,7 +103,21 @@ class Execution:
         """
         self.store.check()
         self.datasets = find_datasets(self.store, self.experiment)
-        return make_plan(self.experiment, self.knowledge(), self.is_finished, self.capacity)
+        knowledge, done = self.knowledge().remembering(), list[RunRequest]()
+
+        def is_finished(request: RunRequest) -> bool:
+            if not _is_over(knowledge.outcome(request)):
+                return False
+            done.append(request)
+            return True
+
+        evidence = evidence_of(self.experiment, self.ledger, prices, lambda: done)
+        return make_plan(self.experiment, knowledge, is_finished, self.capacity, evidence)
+
+    def _check_fit(self) -> None:
+        """Refuses what does not fit the cluster or the data; asks the ledger for no more than it must."""
+        self.datasets = find_datasets(self.store, self.experiment)
+        make_plan(self.experiment, self.knowledge(), lambda _: False, self.capacity).check()
 
     def run(self) -> str:
         """Computes everything that is missing and writes the report; returns the report's path.
@@ -96,27 +126,44 @@ class Execution:
             InfeasibleError: A stage does not fit the cluster; nothing has started then.
             RunFailedError: Runs failed; everything that does not need them was done.
         """
-        failures: list[str] = []
         with ExitStack() as stack:
             if not self.is_complete():
                 self._start(stack)
             self.ledger.write_experiment(self.experiment.name, self._record())
-            runner = StageRunner(self)
-            for stage in self.experiment.stages:
-                failures += self._run_stage(runner, stage, after_failures=bool(failures))
+            failures = self._run_stages(stack)
         index = self._report()
         if failures:
             raise RunFailedError(f"{len(failures)} failed, everything else is done and in {index}; the first: {failures[0]}")
         return index
 
+    def _run_stages(self, stack: ExitStack) -> list[str]:
+        """Runs the stages one after the other; returns the sentences of what failed.
+
+        Raises:
+            StoppedError: Somebody asked for it.
+        """
+        control, failures = Control(self.store), list[str]()
+        control.begin(self.experiment.name)
+        keeper = stack.enter_context(LeaseKeeper(Leases(self.store)))
+        desk = LedgerDesk(self.experiment.name, self.ledger, self.outcome, keeper, control)
+        runner = StageRunner(self, desk)
+        for stage in self.experiment.stages:
+            failures += self._run_stage(runner, stage, after_failures=bool(failures))
+            if desk.stops():
+                raise StoppedError(f"stopped on request in stage {stage.name}; run the same command again to continue")
+            if failures and self.policy.fail_fast:
+                break
+        return failures
+
     def is_complete(self) -> bool:
         """Tells whether the ledger has all of the experiment."""
         self.datasets = find_datasets(self.store, self.experiment)
-        return all(self._stage_is_complete(stage) for stage in self.experiment.stages)
+        knowledge = self.knowledge().remembering()
+        return all(self._stage_is_complete(stage, knowledge) for stage in self.experiment.stages)
 
-    def _stage_is_complete(self, stage: AnyStage) -> bool:
-        expansion = expand_stage(self.experiment, stage, self.knowledge())
-        return not isinstance(expansion, Deferred) and all(self.is_finished(request) for request in expansion)
+    def _stage_is_complete(self, stage: AnyStage, knowledge: Knowledge) -> bool:
+        expansion = expand_stage(self.experiment, stage, knowledge)
+        return not isinstance(expansion, Deferred) and all(_is_over(knowledge.outcome(request)) for request in expansion)
 
     def _start(self, stack: ExitStack) -> None:
         """Refuses what cannot work, connects to the cluster, checks the plan against what it really has, and packs what is missing."""
@@ -124,15 +171,14 @@ class Execution:
         if not names_cluster():
             self._refuse_early()
         self.watch.note("connecting to Ray" if names_cluster() else "starting Ray on this machine")
-        cpus, gpus = stack.enter_context(connected())
-        self.capacity = Capacity(cpus, gpus, 0 if names_cluster() else LOCAL_SPARE_CPUS)
-        self.plan().check()
+        self.capacity = stack.enter_context(connected())
+        self._check_fit()
         prepare_datasets(self.store, self.experiment, self.watch)
-        self.plan().check()  # again: now every name in the file can be compared with the data
+        self._check_fit()  # again: now every name in the file can be compared with the data
 
     def _refuse_early(self) -> None:
         """Finds what is wrong with the input before a cluster of our own is started for it; threads pack before its processes are up."""
-        self.plan().check()
+        self._check_fit()
         check_outside(self.experiment, self.store)
         prepare_datasets(self.store, self.experiment, self.watch)
 
@@ -160,7 +206,11 @@ class Execution:
         return str(build_report(self.store, self.experiment.name).index)
 
 
+def _is_over(outcome: Outcome | None) -> bool:
+    """Nothing of the run is missing; a failed one is tried again."""
+    return outcome is not None and outcome.state != "failed"
+
+
 def machine_capacity() -> Capacity:
     """Returns what a cluster on this machine would have."""
-    cpus, gpus = local_capacity()
-    return Capacity(cpus, gpus, LOCAL_SPARE_CPUS)
+    return Capacity.of((Node(*local_capacity()),), LOCAL_SPARE_CPUS)

@@ -1,7 +1,7 @@
 """What a plan builds on besides the experiment file, and what it cannot know yet."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from orchestrator.runs import COMPUTE_VERSION, RunRequest
@@ -33,7 +33,7 @@ class Outcome:
         metrics: Numbers of its evaluation; empty if it has none.
     """
 
-    state: Literal["finished", "failed", "stopped"]
+    state: Literal["finished", "failed", "stopped", "cancelled"]
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -50,12 +50,26 @@ class Knowledge:
         outcome: How a requested run (with its evaluation) ended; None while it is not over.
         checkpoints: SHA-256 of checkpoints outside of the experiment, by the text after `from:` without `checkpoint:`.
         compute_version: Version of the code that computes.
+        expansions: What `expand_stage` found, by stage; None where nothing is remembered.
     """
 
     datasets: Mapping[str, DatasetInfo | None] = field(default_factory=dict)
     outcome: Callable[[RunRequest], Outcome | None] = _nothing
     checkpoints: Mapping[str, str] = field(default_factory=dict)
     compute_version: str = COMPUTE_VERSION
+    expansions: "dict[str, Expansion] | None" = field(default=None, compare=False, repr=False)
+
+    def remembering(self) -> "Knowledge":
+        """Returns the same for one look at one experiment: each outcome is asked once, and each stage expanded once."""
+        seen: dict[tuple[str, str, tuple[int, ...]], Outcome | None] = {}
+
+        def outcome(request: RunRequest) -> Outcome | None:
+            key = (request.spec.id, request.evaluation.id if request.evaluation else "", request.rungs)
+            if key not in seen:
+                seen[key] = self.outcome(request)
+            return seen[key]
+
+        return replace(self, outcome=outcome, expansions={})
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ YAML as people expect it since version 1.2: `5e-5` is a number, `no` is a word, 
 """
 
 import re
-from collections.abc import Hashable, Iterable, Mapping
+import sys
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,15 @@ import yaml
 from pydantic import ValidationError
 
 from g3dr.errors import ConfigError
-from orchestrator.merging import Document, merge, set_path
+from orchestrator.merging import Document, merge, remove_path, set_path
 from orchestrator.problems import ExperimentError, collect
 from orchestrator.spec import Experiment, parse_experiment
+
+_MERGE = "tag:yaml.org,2002:merge"
+"""The key `<<`, which lays an anchored mapping under this one."""
+
+STANDARD_INPUT = "-"
+"""The name of the file that is read from standard input."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -24,6 +31,8 @@ class _Loader(yaml.SafeLoader):
         """Returns a mapping, each of whose keys stands once; YAML itself would silently take the last."""
         seen: dict[Any, int] = {}
         for key_node, _ in node.value:
+            if key_node.tag == _MERGE:
+                continue
             key, line = self.construct_object(key_node, deep=True), key_node.start_mark.line + 1
             if not isinstance(key, Hashable):
                 raise ConfigError(f"line {line}", key, "plain words as keys")
@@ -51,6 +60,7 @@ for _tag, _pattern, _first in (
         r"^(?:[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan)$",
         "-+0123456789.",
     ),
+    (_MERGE, r"^<<$", "<"),
 ):
     _Loader.add_implicit_resolver(_tag, re.compile(_pattern), list(_first))
 _Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
@@ -89,44 +99,78 @@ def read_document(path: Path, children: tuple[Path, ...] = ()) -> Document:
     Raises:
         ExperimentError: A file is missing, unreadable, not a mapping, or extends itself.
     """
+    if str(path) == STANDARD_INPUT:
+        return extended(parse_yaml(_decoded(sys.stdin.buffer.read, path), "standard input"), Path.cwd(), "standard input")
     path = path.resolve()
     if path in children:
         raise ExperimentError(str(path), [ConfigError("extends", path.name, "a file that does not extend this one in turn")])
-    document = parse_yaml(_read_text(path), path.name)
+    by = f"extended by {children[-1].name}" if children else ""
+    document = parse_yaml(_decoded(path.read_bytes, path, by), path.name)
+    return extended(document, path.parent, path.name, (*children, path))
+
+
+def extended(document: Any, folder: Path, source: str, children: tuple[Path, ...] = ()) -> Document:
+    """Returns a document laid over all that it extends.
+
+    Args:
+        document: As it stands in a file.
+        folder: What the path after `extends` is relative to.
+        source: Where it is from, for messages.
+        children: Files that extend it in turn.
+
+    Raises:
+        ExperimentError: It is not a mapping, or what it extends cannot be read.
+    """
     if not isinstance(document, Mapping) or not all(isinstance(key, str) for key in document):
-        raise ExperimentError(path.name, [ConfigError("the file", type(document).__name__, "a mapping with name, data and stages")])
+        raise ExperimentError(source, [ConfigError("the file", type(document).__name__, "a mapping with name, data and stages")])
     parent = document.get("extends")
     own = {key: value for key, value in document.items() if key != "extends"}
     if parent is None:
         return own
     if not isinstance(parent, str):
-        raise ExperimentError(path.name, [ConfigError("extends", parent, "one path, relative to this file")])
-    return merge(read_document(path.parent / parent, (*children, path)), own)
+        raise ExperimentError(source, [ConfigError("extends", parent, "one path, relative to this file")])
+    return merge(read_document(folder / parent, children), own)
 
 
-def _read_text(path: Path) -> str:
+def _decoded(read: Callable[[], bytes], path: Path, hint: str = "") -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not text in UTF-8"
-        raise ExperimentError(path.name, [ConfigError("the file", str(path), "a readable YAML file", str(reason))]) from None
+        hint = ", ".join(filter(None, (str(reason), hint)))
+        raise ExperimentError(path.name, [ConfigError("the file", str(path), "a readable YAML file", hint)]) from None
 
 
 def apply_settings(document: Document, settings: Iterable[str]) -> Document:
-    """Returns `document` with each `path=value` of `settings` set; values are YAML, stages are addressed by name.
+    """Returns `document` with each `path=value` of `settings` set, and what each `~path` names taken out.
+
+    Values are YAML: a number, a word, a list, a whole mapping. Stages are addressed by name.
 
     Raises:
-        ExperimentError: One has no `=`, or its path leads nowhere.
+        ExperimentError: With every setting that has no `=`, or whose path leads nowhere.
     """
+    problems: list[ConfigError] = []
     for setting in settings:
-        path, equals, text = setting.partition("=")
-        if not equals:
-            raise ExperimentError("--set", [ConfigError(setting, setting, "path=value, such as training.steps=100")])
         try:
-            document = set_path(document, path.strip(), parse_yaml(text, f"--set {path}"))
+            document = _apply(document, setting)
         except ConfigError as error:
-            raise ExperimentError("--set", [error]) from None
+            problems.append(error)
+    if problems:
+        raise ExperimentError("--set", problems)
     return document
+
+
+def _apply(document: Document, setting: str) -> Document:
+    path, equals, text = setting.partition("=")
+    if setting.startswith("~") and not equals:
+        return remove_path(document, setting[1:].strip())
+    if not equals:
+        raise ConfigError(setting, setting, "path=value, such as training.steps=100, or ~path to take something out")
+    try:
+        value = parse_yaml(text, f"--set {path}")
+    except ExperimentError as error:
+        raise ConfigError(path, text, "YAML", str(error.problems[0])) from None
+    return set_path(document, path.strip(), value)
 
 
 def check_document(document: Document, source: str) -> Experiment:
@@ -145,14 +189,38 @@ def load_experiment(path: str | Path, settings: Iterable[str] = (), root: str | 
     """Reads and checks an experiment file.
 
     Args:
-        path: The file.
+        path: The file; `-` is standard input.
         settings: `path=value` texts that replace values of the file.
         root: Replaces the file's root.
 
     Raises:
         ExperimentError: With every problem, one line each.
     """
-    document = apply_settings(read_document(Path(path)), settings)
-    if root is not None:
-        document = {**document, "root": root}
-    return check_document(document, Path(path).name)
+    return _checked(read_document(Path(path)), Path(path).name, settings, root)
+
+
+def experiment_of(document: Mapping[str, Any], settings: Iterable[str] = (), root: str | None = None) -> Experiment:
+    """Checks an experiment that is given as a mapping, as its file would be read; `extends` is relative to the working directory.
+
+    Args:
+        document: What would stand in the file.
+        settings: `path=value` texts that replace values.
+        root: Replaces the document's root.
+
+    Raises:
+        ExperimentError: With every problem, one line each.
+    """
+    source = str(document.get("name", "the mapping"))
+    return _checked(extended(_lists(document), Path.cwd(), source), source, settings, root)
+
+
+def _checked(document: Document, source: str, settings: Iterable[str], root: str | None) -> Experiment:
+    document = apply_settings(document, settings)
+    return check_document(document if root is None else {**document, "root": root}, source)
+
+
+def _lists(value: Any) -> Any:
+    """A file has lists only; Python people write tuples too."""
+    if isinstance(value, Mapping):
+        return {key: _lists(item) for key, item in value.items()}
+    return [_lists(item) for item in value] if isinstance(value, list | tuple) else value

@@ -96,8 +96,37 @@ def _set_in_mapping(node: Document, parts: list[str], value: Any, path: str) -> 
 
 
 def _set_in_list(node: list[Any], parts: list[str], value: Any, path: str) -> list[Any]:
-    names = [str(item.get("name", index)) if isinstance(item, Mapping) else str(index) for index, item in enumerate(node)]
+    names = _names(node)
     wanted = names[int(parts[0])] if parts[0].isdigit() and int(parts[0]) < len(names) else parts[0]
     if wanted not in names:
         raise ConfigError(path, parts[0], f"one of {', '.join(names)}", did_you_mean(parts[0], names))
     return [_set(item, parts[1:], value, path) if name == wanted else item for name, item in zip(names, node, strict=True)]
+
+
+def remove_path(document: Mapping[str, Any], path: str) -> Document:
+    """Returns `document` without the key or the member of a list that `path` names, so that its default counts again.
+
+    Raises:
+        ConfigError: There is nothing at `path`.
+    """
+    return dict(_removed(document, path.split("."), path))
+
+
+def _removed(node: Any, parts: list[str], path: str) -> Any:
+    names = _names(node)
+    joined = ".".join(parts)
+    name, rest = (joined, []) if joined in names else (parts[0], parts[1:])
+    if name not in names:
+        allowed = f"one of {', '.join(names)}" if names else "a path to something that is set"
+        raise ConfigError(f"~{path}", name, allowed, did_you_mean(name, names))
+    if isinstance(node, list):
+        kept = [(item, key) for item, key in zip(node, names, strict=True) if rest or key != name]
+        return [_removed(item, rest, path) if key == name else item for item, key in kept]
+    return {key: _removed(value, rest, path) if key == name else value for key, value in node.items() if rest or key != name}
+
+
+def _names(node: Any) -> list[str]:
+    """Returns the keys of a mapping, or the names (else the numbers) of a list's members."""
+    if isinstance(node, list):
+        return [str(item.get("name", index)) if isinstance(item, Mapping) else str(index) for index, item in enumerate(node)]
+    return [str(key) for key in node] if isinstance(node, Mapping) else []

@@ -1,24 +1,27 @@
-"""The plan: what an experiment will run, what of it is done already, where it runs, and whether it fits.
+"""The plan: what an experiment will run, what of it is done or shared, how long it takes, what it costs, and whether it fits.
 
-A pure function. `g3dr plan` prints it, `g3dr run` refuses what does not fit before anything starts.
+A pure function of the experiment and of what is known. `g3dr plan` prints it, `g3dr run` refuses what does not fit before anything starts.
 """
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from g3dr.errors import G3drError
-from g3dr.procedural import species_name
-from orchestrator.capacity import Capacity, Executor, Resources, concurrency, infeasible
-from orchestrator.expand import best_request, expand_stage, stage_resources, sweep_request
+from orchestrator.capacity import Capacity, Resources, concurrency, infeasible
+from orchestrator.estimates import Job, Measurements, StageTime, stage_time
+from orchestrator.expand import best_request, expand_stage, stage_resources
+from orchestrator.guessing import Guesses
 from orchestrator.knowledge import DatasetInfo, Deferred, Expansion, Knowledge, Outcome
+from orchestrator.plan_records import InfeasibleError, Plan, StagePlan
+from orchestrator.prices import Prices, cost_of
 from orchestrator.runs import RunRequest
 from orchestrator.spec import AnyStage, Experiment, SweepStage
+from orchestrator.work import work_of
 
 __all__ = [
     "Capacity",
     "DatasetInfo",
     "Deferred",
+    "Evidence",
     "Expansion",
     "InfeasibleError",
     "Knowledge",
@@ -30,127 +33,45 @@ __all__ = [
     "expand_stage",
     "make_plan",
     "stage_resources",
-    "sweep_request",
 ]
 
 
-class InfeasibleError(G3drError):
-    """The cluster is too small for a stage."""
+def _nothing_measured(_: Sequence[RunRequest]) -> Measurements:
+    return Measurements()
 
 
 @dataclass(frozen=True)
-class StagePlan:
-    """One stage of a plan.
+class Evidence:
+    """What a plan says about time, money and others rests on this; without it the plan says nothing about them.
 
     Attributes:
-        name: The stage.
-        kind: train, sweep, grid or evaluate.
-        data: Its data set.
-        source: What it starts from, as the file says it; empty for random weights.
-        requests: Runs that are known by name.
-        runs: How many it has in all; None if that is not known yet.
-        finished: How many of them are in the ledger.
-        steps: Optimizer steps of its unfinished runs; None if that is not known yet.
-        waits_for: Why some runs cannot be named yet; empty if all can.
-        executor: How its runs are computed.
-        resources: What each run gets.
-        concurrency: Runs at a time.
-        infeasible: Why it cannot run on this cluster; empty if it can.
+        measurements: Looks up what is known of the times of these runs.
+        askers: Stages of other experiments that asked for a run, by its id.
+        prices: Prices of machines.
+        machine: Kind of machine for a number of GPUs of a worker; None where it is not known.
     """
 
-    name: str
-    kind: str
-    data: str
-    source: str
-    requests: tuple[RunRequest, ...]
-    runs: int | None
-    finished: int
-    steps: int | None
-    waits_for: str
-    executor: Executor
-    resources: Resources
-    concurrency: int
-    infeasible: str
-
-    @property
-    def new(self) -> int | None:
-        """Runs that are still to do."""
-        return None if self.runs is None else self.runs - self.finished
+    measurements: Callable[[Sequence[RunRequest]], Measurements] = _nothing_measured
+    askers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    prices: Prices | None = None
+    machine: Callable[[float], str | None] = lambda _: None
 
 
 @dataclass(frozen=True)
-class Plan:
-    """All stages of an experiment.
+class _Draft:
+    """A stage of which all is known but time and money."""
 
-    Attributes:
-        experiment: Its name.
-        description: Its sentence.
-        root: Where everything is kept.
-        capacity: The cluster that it was planned for.
-        stages: In the order in which they run.
-    """
-
-    experiment: str
-    description: str
-    root: str
-    capacity: Capacity
-    stages: tuple[StagePlan, ...]
-
-    COLUMNS = ("stage", "kind", "data", "from", "runs", "done", "new", "steps", "runs on", "at once")
-
-    def table(self) -> list[tuple[str, ...]]:
-        """Returns one row of texts per stage, for `COLUMNS`."""
-        return [_row(stage) for stage in self.stages]
-
-    def check(self) -> None:
-        """Refuses a plan that does not fit.
-
-        Raises:
-            InfeasibleError: With one sentence per stage that asks for more than there is.
-        """
-        problems = [stage.infeasible for stage in self.stages if stage.infeasible]
-        if problems:
-            raise InfeasibleError("\n".join(problems))
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the plan for programs; runs by their id and label."""
-        return {
-            "experiment": self.experiment,
-            "description": self.description,
-            "root": self.root,
-            "capacity": asdict(self.capacity),
-            "stages": [_stage_to_json(stage) for stage in self.stages],
-        }
+    plan: StagePlan
+    jobs: tuple[Job, ...] | None
 
 
-def _row(stage: StagePlan) -> tuple[str, ...]:
-    resources = stage.resources
-    where = stage.executor if resources.workers == 1 else f"{stage.executor}, {resources.workers} workers"
-    each = f"{resources.cpus_per_worker:g} CPU" + (f" + {resources.gpus_per_worker:g} GPU" if resources.gpus_per_worker else "")
-    numbers = (_count(stage.runs), str(stage.finished), _count(stage.new), "?" if stage.steps is None else f"{stage.steps:,}")
-    return (stage.name, stage.kind, stage.data, stage.source or "-", *numbers, f"{where}, {each} each", str(stage.concurrency))
-
-
-def _count(number: int | None) -> str:
-    return "?" if number is None else str(number)
-
-
-def _stage_to_json(stage: StagePlan) -> dict[str, Any]:
-    plain = {name: getattr(stage, name) for name in ("name", "kind", "data", "source", "runs", "finished", "new", "steps", "waits_for")}
-    requests = [
-        {"run": request.spec.id, "evaluation": request.evaluation.id if request.evaluation else None, "label": request.label}
-        for request in stage.requests
-    ]
-    placed = {
-        "executor": stage.executor,
-        "resources": asdict(stage.resources),
-        "concurrency": stage.concurrency,
-        "infeasible": stage.infeasible,
-    }
-    return {**plain, **placed, "requests": requests}
-
-
-def make_plan(experiment: Experiment, knowledge: Knowledge, is_finished: Callable[[RunRequest], bool], capacity: Capacity) -> Plan:
+def make_plan(
+    experiment: Experiment,
+    knowledge: Knowledge,
+    is_finished: Callable[[RunRequest], bool],
+    capacity: Capacity,
+    evidence: Evidence | None = None,
+) -> Plan:
     """Plans all stages.
 
     Args:
@@ -158,62 +79,138 @@ def make_plan(experiment: Experiment, knowledge: Knowledge, is_finished: Callabl
         knowledge: Data sets and results so far.
         is_finished: Tells whether a run, with its evaluation, is in the ledger.
         capacity: The cluster.
+        evidence: What time and cost are estimated from.
 
     Raises:
         ExperimentError: A stage does not fit its data set, or has nothing to start from.
     """
-    stages = tuple(_plan_stage(experiment, stage, knowledge, is_finished, capacity) for stage in experiment.stages)
-    return Plan(experiment.name, experiment.description, experiment.root, capacity, stages)
+    evidence, knowledge = evidence or Evidence(), knowledge.remembering()
+    drafts = _drafts(experiment, knowledge, is_finished, capacity, evidence.askers)
+    known = evidence.measurements([job.request for draft in drafts for job in draft.jobs or ()])
+    stages = tuple(_timed(draft, known, evidence) for draft in drafts)
+    gpus = max(stage.resources.gpus_per_worker for stage in stages)
+    currency = evidence.prices.currency if evidence.prices else ""
+    return Plan(experiment.name, experiment.description, experiment.root, capacity, stages, evidence.machine(gpus) or "", currency)
 
 
-def _plan_stage(
-    experiment: Experiment, stage: AnyStage, knowledge: Knowledge, is_finished: Callable[[RunRequest], bool], capacity: Capacity
-) -> StagePlan:
-    expansion = expand_stage(experiment, stage, knowledge)
-    deferred = expansion if isinstance(expansion, Deferred) else Deferred(0, "", tuple(expansion))
-    likely = expand_stage(experiment, stage, _provisional(experiment, knowledge)) if deferred.reason else expansion
-    runs = _runs(deferred if isinstance(likely, Deferred) else Deferred(0, "", tuple(likely)))
-    resources = stage_resources(experiment, stage)
-    return StagePlan(
+def _drafts(
+    experiment: Experiment,
+    knowledge: Knowledge,
+    is_finished: Callable[[RunRequest], bool],
+    capacity: Capacity,
+    askers: Mapping[str, tuple[str, ...]],
+) -> list[_Draft]:
+    guesses, drafts = Guesses(experiment, knowledge), list[_Draft]()
+    trained: dict[str, str] = {}
+    for stage in experiment.stages:
+        expansion = expand_stage(experiment, stage, knowledge)
+        likely = guesses.expand(stage, expansion)
+        drafts.append(_draft(experiment, stage, _Found(expansion, likely), is_finished, capacity=capacity, trained=trained, askers=askers))
+        for request in _named(likely):
+            trained.setdefault(request.spec.id, stage.name)
+    return drafts
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A stage's runs as they are known, and as they will likely be."""
+
+    known: Expansion
+    likely: Expansion
+
+
+def _named(expansion: Expansion) -> Sequence[RunRequest]:
+    return expansion.requests if isinstance(expansion, Deferred) else expansion
+
+
+def _draft(
+    experiment: Experiment,
+    stage: AnyStage,
+    found: _Found,
+    is_finished: Callable[[RunRequest], bool],
+    *,
+    capacity: Capacity,
+    trained: Mapping[str, str],
+    askers: Mapping[str, tuple[str, ...]],
+) -> _Draft:
+    requests, resources = tuple(_named(found.known)), stage_resources(experiment, stage)
+    done = {id(request) for request in requests if is_finished(request)}
+    runs = _runs(found.likely) if _runs(found.known) is None or not requests else _runs(found.known)
+    pending = [
+        request for request in _named(found.likely) if id(request) not in done and (found.likely is found.known or not is_finished(request))
+    ]
+    jobs = _jobs(pending, trained, unnamed=found.likely.count if isinstance(found.likely, Deferred) else 0)
+    plan = StagePlan(
         name=stage.name,
         kind=stage.kind,
         data=stage.data,
         source=stage.source or "",
-        requests=deferred.requests,
+        requests=requests,
         runs=runs,
-        finished=sum(is_finished(request) for request in deferred.requests),
-        steps=0 if stage.kind == "evaluate" else _steps(likely, is_finished),
-        waits_for=deferred.reason,
+        finished=len(done),
+        steps=_steps(stage, jobs),
+        waits_for=found.known.reason if isinstance(found.known, Deferred) else "",
         executor=resources.executor,
         resources=resources,
         concurrency=_at_once(stage, concurrency(resources, capacity), runs),
         infeasible=infeasible(stage.name, resources, capacity) or "",
+        shared=_shared(stage, requests, trained, askers),
     )
+    return _Draft(plan, jobs)
 
 
-def _runs(expansion: Deferred) -> int | None:
+def _runs(expansion: Expansion) -> int | None:
+    if not isinstance(expansion, Deferred):
+        return len(expansion)
     return None if expansion.count is None else len(expansion.requests) + expansion.count
 
 
-def _steps(expansion: Expansion, is_finished: Callable[[RunRequest], bool]) -> int | None:
-    if isinstance(expansion, Deferred):
+def _jobs(pending: Iterable[RunRequest], trained: Mapping[str, str], unnamed: int | None) -> tuple[Job, ...] | None:
+    """Returns what is left to do, equal work together; runs without a name count as ones like the last that has one."""
+    jobs: dict[tuple[str, int, int], Job] = {}
+    last = None
+    for request in pending:
+        steps, work = 0 if request.spec.id in trained else request.spec.training.steps, work_of(request)
+        last = (work.id, work.images, steps)
+        before = jobs.get(last, Job(request, steps, 0))
+        jobs[last] = replace(before, count=before.count + 1)
+    if unnamed is None or (unnamed and last is None):
         return None
-    return sum(request.spec.training.steps for request in expansion if not is_finished(request))
+    if last is not None and unnamed:
+        jobs[last] = replace(jobs[last], count=jobs[last].count + unnamed)
+    return tuple(jobs.values())
 
 
-def _provisional(experiment: Experiment, knowledge: Knowledge) -> Knowledge:
-    """Pretends that procedural data is packed, so that a first plan can say how many steps there are."""
-    datasets = dict(knowledge.datasets)
-    for name, data in experiment.data.items():
-        if datasets.get(name) is None and data.procedural is not None:
-            species = tuple(species_name(index, data.procedural.seed) for index in data.procedural.species)
-            datasets[name] = DatasetInfo(name, f"not packed: {data.procedural}", species)
-    return replace(knowledge, datasets=datasets)
+def _steps(stage: AnyStage, jobs: Sequence[Job] | None) -> int | None:
+    if stage.kind == "evaluate":
+        return 0
+    return None if jobs is None else sum(job.steps * job.count for job in jobs)
+
+
+def _shared(
+    stage: AnyStage, requests: Sequence[RunRequest], trained: Mapping[str, str], askers: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    """An evaluation measures the runs of another stage: that is what it is for, and no news."""
+    own = {} if stage.kind == "evaluate" else trained
+    others = {
+        request.spec.id: (*((own[request.spec.id],) if request.spec.id in own else ()), *askers.get(request.spec.id, ()))
+        for request in requests
+    }
+    return {run: names for run, names in others.items() if names}
 
 
 def _at_once(stage: AnyStage, fits: int, runs: int | None) -> int:
     """No more than there are; and no more than one batch of Optuna, whose next batch waits for it."""
     limits = [fits] if runs is None else [fits, runs]
-    if isinstance(stage, SweepStage) and stage.search.algorithm == "optuna":
+    if isinstance(stage, SweepStage) and stage.search.learns:
         limits.append(stage.search.batch)
     return min(limits)
+
+
+def _timed(draft: _Draft, known: Measurements, evidence: Evidence) -> StagePlan:
+    plan = draft.plan
+    time = StageTime() if draft.jobs is None else stage_time(draft.jobs, plan.concurrency, plan.executor, known)
+    if evidence.prices is None or time.seconds is None:
+        return replace(plan, time=time)
+    machine = evidence.machine(plan.resources.gpus_per_worker)
+    return replace(plan, time=time, cost=cost_of(evidence.prices, time.seconds, plan.resources, max(1, plan.concurrency), machine))

@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from g3dr.config import DeviceChoice, ModelConfig, ObjectiveConfig, TrainingConfig
@@ -28,10 +29,33 @@ def _number(value: Any) -> Any:
     return [_number(item) for item in value] if isinstance(value, list | tuple) else value
 
 
+def _text(value: Any) -> str:
+    return json.dumps(_number(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:ID_LENGTH]
+
+
 def content_id(value: Any) -> str:
     """Returns the first 16 hex digits of the SHA-256 of a JSON value with sorted keys."""
-    text = json.dumps(_number(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:ID_LENGTH]
+    return _digest(_text(value))
+
+
+def _plain(value: Any) -> Any:
+    """Like `dataclasses.asdict` without its copies, which a plan of ten thousand runs feels."""
+    if is_dataclass(value):
+        return {name: _plain(member) for name, member in vars(value).items() if name in value.__dataclass_fields__}
+    return value
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _section_text(section: Any) -> str:
+    """The part of an id's text that a member of a RunSpec gives: the runs of a sweep share most of theirs."""
+    record = _plain(section)
+    if isinstance(section, TrainingConfig):
+        record = {key: value for key, value in record.items() if key not in _NOT_IN_ID}
+    return _text(record)
 
 
 @dataclass(frozen=True)
@@ -77,12 +101,11 @@ class RunSpec:
     seed: int = 0
     compute_version: str = COMPUTE_VERSION
 
-    @property
+    @cached_property
     def id(self) -> str:
         """16 hex digits that name the run in the ledger."""
-        record = self.to_json()
-        record["training"] = {key: value for key, value in record["training"].items() if key not in _NOT_IN_ID}
-        return content_id(record)
+        parts = {member.name: getattr(self, member.name) for member in fields(self)}
+        return _digest("{" + ",".join(f'"{name}":{_section_text(parts[name])}' for name in sorted(parts)) + "}")
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain mappings, lists and values."""
@@ -122,7 +145,7 @@ class EvaluationSpec:
     @property
     def id(self) -> str:
         """16 hex digits that name the measurement below its run."""
-        return content_id(asdict(self))
+        return _digest(_section_text(self))
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain mappings, lists and values."""
@@ -156,6 +179,7 @@ class RunRequest:
         workers: Data-parallel workers.
         cpus_per_worker: Logical CPUs of each.
         gpus_per_worker: GPUs of each.
+        min_workers: As few go on while machines are missing; None for all or none.
         device: What they compute on.
         assignment: Values of a sweep by dotted path.
         species: The species, in a grid.
@@ -174,6 +198,7 @@ class RunRequest:
     workers: int = 1
     cpus_per_worker: float = 1.0
     gpus_per_worker: float = 0.0
+    min_workers: int | None = None
     device: DeviceChoice = "auto"
     assignment: Mapping[str, Any] = field(default_factory=dict)
     species: str | None = None

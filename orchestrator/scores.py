@@ -15,12 +15,14 @@ Score = Literal[
     "kid",
     "inception_score",
     "nfs",
+    "seconds_per_step",
 ]
+Mode = Literal["min", "max"]
 SCORES: tuple[Score, ...] = get_args(Score)
-_LESS_IS_BETTER = {"depth_rmse", "depth_l2_normalized", "novel_depth_rmse", "fd", "kid"}
+_LESS_IS_BETTER = {"depth_rmse", "depth_l2_normalized", "novel_depth_rmse", "fd", "kid", "seconds_per_step"}
 
 
-def mode_of(metric: str) -> Literal["min", "max"]:
+def mode_of(metric: str) -> Mode:
     """Returns whether less or more of `metric` is better."""
     return "min" if metric in _LESS_IS_BETTER else "max"
 

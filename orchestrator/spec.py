@@ -1,7 +1,7 @@
 """What an experiment file may say. `loading.load_experiment` reads one; `experiments/schema.json` describes it to editors."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -12,17 +12,18 @@ from pydantic import (
     PlainValidator,
     Tag,
     WithJsonSchema,
-    model_validator,
 )
-from pydantic_core import InitErrorDetails
 
 from g3dr.config import DeviceChoice, ModelConfig, ObjectiveConfig, TrainingConfig
-from orchestrator.axes import AXIS_SCHEMA, Axis, Range, axis_to_json, parse_axis
+from orchestrator.axes import AXIS_SCHEMA, Axis, axis_to_json, parse_axis
 from orchestrator.checks import Context, StageChecks, check_data_name, check_source, check_stage_name
 from orchestrator.data_spec import DataSpec, Strict
-from orchestrator.problems import line_error, problem, raise_all
+from orchestrator.failure_spec import FailureSpec
+from orchestrator.problems import problem
 from orchestrator.recipes import RECIPES
-from orchestrator.scores import SCORES, Score
+from orchestrator.retention_spec import RetentionSpec
+from orchestrator.scores import Score
+from orchestrator.search_spec import SearchSpec
 from orchestrator.sections import Overrides, Partial, Section
 from orchestrator.settings import EvaluationSettings, Settings
 
@@ -47,6 +48,9 @@ class ResourcesSpec(Strict):
     """What one run gets, unless its stage says otherwise."""
 
     workers: Count = Field(1, description="Data-parallel workers of a training; 1 runs it in a warm process, more start Ray Train.")
+    min_workers: Count | None = Field(
+        None, description="Elastic training: begin and go on with as few workers as these while machines are missing, and grow again."
+    )
     cpus_per_worker: Amount = Field(1.0, description="Logical CPUs that each worker holds.")
     gpus_per_worker: Amount = Field(0.0, description="GPUs that each worker holds.")
     device: DeviceChoice = Field(
@@ -70,6 +74,7 @@ class TrainingStage(StageBase):
     source: SourceText | None = Field(None, alias="from", description="A stage, `best of <stage>`, or the path or URI of a checkpoint.")
     settings: SourceText | None = Field(None, description="`best of <sweep>`: start from the winning values of a sweep.")
     workers: Count | None = Field(None, description="Data-parallel workers; their number does not change the result.")
+    min_workers: Count | None = Field(None, description="Go on with as few workers as these while machines are missing.")
     model: Annotated[Overrides, Partial(ModelConfig, "SomeModel")] = Field(default_factory=dict)
     objective: Annotated[Overrides, Partial(ObjectiveConfig, "SomeObjective")] = Field(default_factory=dict)
     training: Annotated[Overrides, Partial(TrainingConfig, "SomeTraining")] = Field(default_factory=dict)
@@ -83,72 +88,15 @@ class TrainStage(TrainingStage):
     seeds: tuple[WholeNumber, ...] | None = Field(None, description="One run per seed; the experiment's seed if not given.", min_length=1)
 
 
-_NEEDS_MANY_IMAGES: tuple[Score, ...] = ("fd", "kid", "inception_score")
-
-
-class AshaSpec(Strict):
-    """Stops trials early that are behind the others; which ones depends on timing."""
-
-    grace_steps: Count = Field(description="Steps that every trial may do.")
-    reduction_factor: Annotated[int, Field(strict=True, ge=2)] = Field(3, description="One of so many goes on at each rung.")
-
-    def rungs(self, steps: int) -> tuple[int, ...]:
-        """Returns the steps, ascending, at which runs of `steps` steps are compared; each is `reduction_factor` times the one before."""
-        found, step = [], self.grace_steps
-        while step < steps:
-            found.append(step)
-            step *= self.reduction_factor
-        return tuple(found)
-
-
-class SearchSpec(Strict):
-    """How a sweep chooses its trials."""
-
-    algorithm: Literal["grid", "random", "optuna"] = Field(
-        "grid", description="Every combination in file order, random draws, or Optuna's TPE."
-    )
-    trials: Count | None = Field(None, description="Number of trials; a grid has as many as combinations.")
-    metric: Score = Field(
-        "depth_rmse", description="What makes a trial better. Canonical PSNR alone is misleading: a lost depth can improve it."
-    )
-    mode: Literal["min", "max"] | None = Field(None, description="Whether less or more is better; null knows it from the metric.")
-    seed: WholeNumber = 0
-    batch: Count = Field(2, description="Trials that Optuna proposes at once; a proposal knows all earlier batches.")
-    asha: AshaSpec | None = None
-
-    @model_validator(mode="after")
-    def _parts_fit(self) -> Self:
-        raise_all("search", [*self._problems_of_trials(), *self._problems_of_rungs()])
-        return self
-
-    def _problems_of_trials(self) -> list[InitErrorDetails]:
-        if self.algorithm == "grid" and self.trials is not None:
-            return [line_error(["trials"], None, problem(self.trials, "null with algorithm grid, which runs every combination"))]
-        if self.algorithm != "grid" and self.trials is None:
-            return [line_error(["trials"], None, problem(None, f"1 or more with algorithm {self.algorithm}"))]
-        return []
-
-    def _problems_of_rungs(self) -> list[InitErrorDetails]:
-        if self.asha is None or self.metric not in _NEEDS_MANY_IMAGES:
-            return []
-        allowed = ", ".join(score for score in SCORES if score not in _NEEDS_MANY_IMAGES)
-        hint = "early stopping compares runs on a few images, which say nothing about a distribution"
-        return [line_error(["metric"], self.metric, problem(self.metric, allowed, hint))]
-
-
 class SweepStage(TrainingStage):
     """A search over values of some settings."""
 
     kind: Literal["sweep"]
     axes: dict[str, AxisField] = Field(min_length=1, description="Dotted path of a setting, and the values it takes.")
     search: SearchSpec = Field(default_factory=lambda: SearchSpec.model_validate({}))
-
-    @model_validator(mode="after")
-    def _grid_has_values(self) -> Self:
-        ranges = [path for path, axis in self.axes.items() if isinstance(axis, Range)]
-        if self.search.algorithm == "grid" and ranges:
-            raise problem(ranges[0], "lists of values on every axis with algorithm grid", "use random or optuna for ranges")
-        return self
+    seeds: tuple[WholeNumber, ...] | None = Field(
+        None, min_length=1, description="Every trial is one run per seed, judged by their mean; null is one run with the experiment's seed."
+    )
 
 
 class RecipeSpec(Strict):
@@ -233,6 +181,8 @@ class Experiment(Strict):
     evaluation: Annotated[EvaluationSettings, Section()] = Field(default_factory=EvaluationSettings)
     seed: WholeNumber = Field(0, description="Seed of initial weights, sample order and random views.")
     resources: ResourcesSpec = Field(default_factory=lambda: ResourcesSpec.model_validate({}))
+    failures: FailureSpec = Field(default_factory=lambda: FailureSpec.model_validate({}))
+    retention: RetentionSpec = Field(default_factory=lambda: RetentionSpec.model_validate({}))
     stages: tuple[Stage, ...] = Field(min_length=1, description="Run in this order.")
 
     @property

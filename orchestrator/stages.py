@@ -1,21 +1,24 @@
 """Computes what a stage lacks, and writes down which runs it consists of."""
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from g3dr.errors import ConfigError
-from orchestrator.capacity import concurrency
-from orchestrator.expand import best_request, expand_stage, stage_resources, sweep_request
+from orchestrator.capacity import Resources, concurrency
+from orchestrator.desk import LedgerDesk
+from orchestrator.expand import best_request, expand_stage, stage_resources
+from orchestrator.expand_sweep import sweep_proposals
 from orchestrator.knowledge import Deferred, Expansion
 from orchestrator.problems import ExperimentError
 from orchestrator.runs import RunRequest
 from orchestrator.scores import mode_of
-from orchestrator.search import direction, number_of_trials
+from orchestrator.search import StoppingRule, direction, history_of
 from orchestrator.spec import AnyStage, SweepStage
 
 if TYPE_CHECKING:
     from orchestrator.execution import Execution
-    from orchestrator.tune_search import LedgerSearch
+    from orchestrator.executors.tuning import Work
 
 
 class StageRunner:
@@ -23,10 +26,11 @@ class StageRunner:
 
     Args:
         execution: Experiment, ledger, capacity and watch.
+        desk: Leases, outcomes, and what people ask for.
     """
 
-    def __init__(self, execution: "Execution") -> None:
-        self._execution = execution
+    def __init__(self, execution: "Execution", desk: LedgerDesk) -> None:
+        self._execution, self._desk = execution, desk
         self._experiment, self._ledger, self._watch = execution.experiment, execution.ledger, execution.watch
 
     def run(self, stage: AnyStage) -> list[str]:
@@ -42,7 +46,7 @@ class StageRunner:
         if pending or isinstance(expansion, Deferred):
             more = expansion.count or 0 if isinstance(expansion, Deferred) else 0
             self._watch.stage_started(stage.name, stage.kind, len(requests) + more, len(requests) - len(pending))
-            self._compute(stage, expansion, pending)
+            self._compute(stage, list(requests) if isinstance(stage, SweepStage) else pending)
             self._watch.stage_ended(stage.name, time.monotonic() - started)
             requests = tuple(self._known(stage))
             self._record(stage, requests, time.monotonic() - started)
@@ -64,24 +68,34 @@ class StageRunner:
         expansion = expand_stage(self._experiment, stage, self._execution.knowledge())
         return list(expansion.requests) if isinstance(expansion, Deferred) else expansion
 
-    def _compute(self, stage: AnyStage, expansion: Expansion, pending: list[RunRequest]) -> None:
-        """Computes the runs that are known, then those that a search proposes one after the other."""
-        from orchestrator.executors.tuning import Work, compute, early_stopping  # noqa: PLC0415  (brings ray.tune)
+    def _compute(self, stage: AnyStage, pending: list[RunRequest]) -> None:
+        from orchestrator.executors.tuning import compute  # noqa: PLC0415  (brings ray.tune)
 
-        scheduler = early_stopping(stage) if isinstance(stage, SweepStage) else None
-        works = [Work(requests=pending, scheduler=scheduler)] if pending else []
-        if isinstance(expansion, Deferred) and isinstance(stage, SweepStage):
-            works.append(Work(searcher=self._searcher(stage), proposals=number_of_trials(stage.axes, stage.search), scheduler=scheduler))
-        resources = stage_resources(self._experiment, stage)
-        at_once = max(1, concurrency(resources, self._execution.capacity))
-        for work in works:
-            compute(work, ledger=self._ledger, resources=resources, concurrency=at_once, watch=self._watch)
+        for work in self._works(stage, pending):
+            compute(work, self._desk, root=self._ledger.store, policy=self._execution.policy, watch=self._watch)
 
-    def _searcher(self, stage: SweepStage) -> "LedgerSearch":
-        from orchestrator.tune_search import LedgerSearch  # noqa: PLC0415
+    def _works(self, stage: AnyStage, pending: list[RunRequest]) -> "list[Work]":
+        """A sweep's runs come from its proposals; others are all known, and those that want the same resources go together."""
+        from orchestrator.executors.listed import ListedRuns  # noqa: PLC0415
+        from orchestrator.executors.tuning import Work  # noqa: PLC0415
 
-        make = sweep_request(self._experiment, stage, self._execution.knowledge())
-        return LedgerSearch(stage.axes, stage.search, make, self._execution.outcome)
+        capacity = self._execution.capacity
+        if isinstance(stage, SweepStage):
+            resources = stage_resources(self._experiment, stage)
+            proposals = sweep_proposals(self._experiment, stage, self._execution.knowledge())
+            return [Work(proposals, resources, max(1, concurrency(resources, capacity)), self._rule(stage, pending))]
+        groups: dict[Resources, list[RunRequest]] = {}
+        for request in map(placed, pending):
+            groups.setdefault(resources_of(request), []).append(request)
+        return [Work(ListedRuns(runs), resources, max(1, concurrency(resources, capacity))) for resources, runs in groups.items()]
+
+    def _rule(self, stage: SweepStage, known: list[RunRequest]) -> StoppingRule | None:
+        """Returns the sweep's early-stopping rule, with all that the ledger knows of earlier attempts."""
+        rule = stage.search.stopping
+        if rule is None:
+            return None
+        goal = stage.search.goals[0]
+        return StoppingRule(rule, goal.metric, goal.direction, history_of(known, self._ledger.metrics, goal.metric))
 
     def _failure(self, request: RunRequest) -> str | None:
         status = self._ledger.status(request.spec.id)
@@ -133,4 +147,14 @@ class StageRunner:
 
 def _proposes(stage: AnyStage) -> bool:
     """Tells whether a stage's runs depend on each other's results."""
-    return isinstance(stage, SweepStage) and stage.search.algorithm == "optuna"
+    return isinstance(stage, SweepStage) and stage.search.learns
+
+
+def placed(request: RunRequest) -> RunRequest:
+    """Returns a request with what it really needs: what is only measured, and not trained, needs no second worker."""
+    return replace(request, workers=1, min_workers=None) if request.spec.training.steps == 0 else request
+
+
+def resources_of(request: RunRequest) -> Resources:
+    """Returns what a run gets."""
+    return Resources(request.workers, request.cpus_per_worker, request.gpus_per_worker, request.device, request.min_workers)

@@ -7,121 +7,71 @@ runs it through. Rank 0 alone writes.
 import logging
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import torch
-from torch import nn
 
 from g3dr.backbones import load_backbones
-from g3dr.config import DeviceChoice
-from g3dr.errors import ConfigError, G3drError
+from g3dr.errors import BatchError, G3drError, MemoryExceededError, NonFiniteLossError
 from g3dr.losses import FeatureStore, Objective
 from g3dr.losses.targets import looks_at_images
 from g3dr.model import CONDITIONING_PREFIXES, G3DR
 from g3dr.training.checkpoint import Checkpoint, load_model
-from g3dr.training.devices import choose_device
 from g3dr.training.trainer import Trainer
 from g3dr.training.window import Window
+from g3dr.types import Batch
 from orchestrator.checkpoints import read_initial
+from orchestrator.claim import Claim
 from orchestrator.evaluate import evaluate_run
 from orchestrator.fetching import fetch_weights
-from orchestrator.ledger import Ledger, RunState, RunStatus
+from orchestrator.ledger import FailureKind, LeaseLostError, Ledger, RunState, RunStatus
+from orchestrator.memory import is_memory_error, memory_error
+from orchestrator.placement import Placement
 from orchestrator.probing import Probe
+from orchestrator.progress import Progress
 from orchestrator.runs import RunRequest
 from orchestrator.shards.streaming import stream
-from orchestrator.store import open_store
+from orchestrator.store import StoreAwayError, open_store
+from orchestrator.tracking import RunOutputs
+
+__all__ = ["Claim", "Placement", "Progress", "RunInProgress", "compute_run"]
 
 logger = logging.getLogger(__name__)
 
 
-def _unchanged(module: nn.Module) -> nn.Module:
-    return module
+def compute_run(request: RunRequest, root: str, placement: Placement, claim: Claim | None = None) -> Iterator[Progress]:
+    """Computes what is missing of a run; the last report has the state `finished` or `failed`, or says that the run is left to another.
 
-
-@dataclass(frozen=True)
-class Placement:
-    """Where a worker stands.
-
-    Attributes:
-        rank: Number of the worker.
-        world_size: Workers that share the run.
-        cpus: CPU threads it may use.
-        gpus: GPUs it has.
-        device: Where Ray Train wants it to compute; empty where it has no say.
-        wrap: Makes a module distributed.
-    """
-
-    rank: int = 0
-    world_size: int = 1
-    cpus: float = 1
-    gpus: float = 0
-    device: str = ""
-    wrap: Callable[[nn.Module], nn.Module] = _unchanged
-
-    def torch_device(self, choice: DeviceChoice = "auto") -> torch.device:
-        """Returns the device to compute on.
-
-        Raises:
-            ConfigError: It is not there, or Ray Train has put this worker elsewhere.
-        """
-        if not self.device:
-            return choose_device(choice, float(self.gpus))
-        given = torch.device(self.device)
-        if choice not in ("auto", given.type):
-            raise ConfigError("resources.device", choice, f"auto or {given.type} where several workers share a run with these resources")
-        return given
-
-
-@dataclass(frozen=True)
-class Progress:
-    """One report of a run: where it is, and its newest averages."""
-
-    label: str
-    run: str
-    state: RunState
-    step: int
-    steps: int
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    error: str | None = None
-
-    def to_report(self) -> dict[str, Any]:
-        """Returns the dictionary that Tune and Train report; `done` ends the trial."""
-        done = self.state != "running"
-        flat = {name: value for name, value in self.metrics.items() if isinstance(value, int | float)}
-        return {
-            **flat,
-            "metrics": flat,
-            **{name: getattr(self, name) for name in ("label", "run", "state", "step", "steps", "error")},
-            "done": done,
-        }
-
-
-def compute_run(request: RunRequest, root: str, placement: Placement) -> Iterator[Progress]:
-    """Computes what is missing of a run; the last report has the state `finished` or `failed`.
-
-    A fault of the input (a G3drError) fails the run with its sentence and is not tried again; anything else is
-    a crash, which Ray tries again from the last checkpoint.
+    A fault of the input (a G3drError) fails the run with its sentence and is not tried again; anything else is a crash, after
+    which the run is continued from its last checkpoint. So is a store that stays away.
     """
     torch.set_num_threads(max(1, int(placement.cpus)))
-    ledger = Ledger(open_store(root))
-    run = RunInProgress(request, ledger, placement)
-    try:
-        fetch_weights()
-        yield from run.train()
-        yield run.finish()
-    except G3drError as error:
-        run.record("failed", error=str(error))
-        yield run.progress("failed", error=str(error))
+    ledger, claim = Ledger(open_store(root)), claim or Claim()
+    with RunOutputs(ledger, request, claim.attempt + 1, placement.rank) as outputs:
+        run = RunInProgress(request, ledger, placement, claim, outputs)
+        try:
+            fetch_weights()
+            yield from run.train()
+            yield run.finish()
+        except LeaseLostError as error:
+            logger.warning("%s", error)
+            yield replace(run.progress("running"), is_left=True)
+        except StoreAwayError:
+            raise
+        except G3drError as error:
+            run.fail(error)
+            yield run.progress("failed", error=str(error))
 
 
 class RunInProgress:
     """A run between its start and its end; see `compute_run`."""
 
-    def __init__(self, request: RunRequest, ledger: Ledger, placement: Placement) -> None:
-        self.request, self.ledger, self.placement = request, ledger, placement
+    def __init__(self, request: RunRequest, ledger: Ledger, placement: Placement, claim: Claim, outputs: RunOutputs) -> None:
+        self.request, self.ledger, self.placement, self.claim, self.outputs = request, ledger, placement, claim, outputs
         self.run, self.settings = request.spec.id, request.spec.training
         self._step, self._seconds, self._paces = 0, 0.0, list[float]()
         self._rows: list[dict[str, float]] = []
@@ -146,7 +96,7 @@ class RunInProgress:
         window, since, started = Window(), trainer.step, time.perf_counter()
         batches = self._batches(trainer.step)
         while trainer.step < self.settings.steps:
-            window.add(trainer.run_step(next(batches)))
+            self._train_step(trainer, next(batches), window)
             if not self._reports(trainer.step):
                 continue
             averages, seconds = window.close(trainer.step), time.perf_counter() - started
@@ -155,10 +105,32 @@ class RunInProgress:
             if self._saves(trainer.step):
                 self._checkpoint(trainer.checkpoint())
             since, started = trainer.step, time.perf_counter()
-            yield self.progress("running", metrics)
+            yield from self._report(trainer, metrics)
         if self.settings.steps == 0:
             self._checkpoint(Checkpoint(0, trainer.model.state_dict(), {}, trainer.model.config))
         self.record("finished")
+
+    def _report(self, trainer: Trainer, metrics: Mapping[str, float]) -> Iterator[Progress]:
+        """Reports; if nobody asks on, what was done since the last checkpoint is kept."""
+        try:
+            yield self.progress("running", metrics)
+        except GeneratorExit:
+            with suppress(G3drError):  # taken over, or the store is away: then the last checkpoint has to do
+                self._checkpoint_if_newer(trainer)
+            raise
+
+    def _checkpoint_if_newer(self, trainer: Trainer) -> None:
+        if self._rows:
+            self._checkpoint(trainer.checkpoint())
+
+    @staticmethod
+    def _train_step(trainer: Trainer, batch: Batch, window: Window) -> None:
+        try:
+            window.add(trainer.run_step(batch), trainer.step, batch.keys)
+        except (RuntimeError, MemoryError) as error:
+            if not is_memory_error(error):
+                raise
+            raise memory_error(error, trainer.step + 1, batch) from error
 
     def finish(self) -> Progress:
         """Evaluates if that is asked for and not done yet, and returns the last report."""
@@ -169,27 +141,38 @@ class RunInProgress:
                 record = evaluate_run(request, self.ledger, self.device)
             metrics = record["metrics"]
         self._step = self.settings.steps
+        self.outputs.scalars(self._step, metrics, "evaluation")
+        self.outputs.ended("finished")
         return self.progress("finished", metrics)
 
     def progress(self, state: RunState, metrics: Mapping[str, float] | None = None, error: str | None = None) -> Progress:
         """Returns a report of where the run is."""
         return Progress(self.request.label, self.run, state, self._step, self.settings.steps, metrics or {}, error)
 
-    def record(self, state: RunState, error: str | None = None) -> None:
+    def fail(self, error: G3drError) -> None:
+        """Writes down that the run failed, why, and at which images; it is not tried again by itself."""
+        self.outputs.ended("failed", str(error))
+        if self.placement.rank == 0 and not (self._has_started and self._is_stopped()):
+            keys = error.keys if isinstance(error, BatchError) else ()
+            with suppress(LeaseLostError):  # whoever took the run over will find out for themselves
+                self.ledger.record_failure(self.run, _kind(error), str(error), keys=keys, token=self.claim.token)
+
+    def record(self, state: RunState) -> None:
         """Writes the status to the ledger, unless the driver has stopped the run in the meantime.
 
         Workers of a distributed run train on until Tune ends them; what they find out then changes nothing any more.
         """
         if self.placement.rank == 0 and not (self._has_started and self._is_stopped()):
-            self._write_status(state, error)
+            self._write_status(state)
 
-    def _write_status(self, state: RunState, error: str | None = None) -> None:
+    def _write_status(self, state: RunState) -> None:
         pace = statistics.median(self._paces) if self._paces else 0.0
-        self.ledger.set_status(self.run, RunStatus(state, self._step, self._seconds, pace, error))
+        status = RunStatus(state, self._step, self._seconds, pace, attempts=self.claim.attempt)
+        self.ledger.set_status(self.run, status, self.claim.token)
 
     def _is_stopped(self) -> bool:
         status = self.ledger.status(self.run)
-        return status is not None and status.state == "stopped"
+        return status is not None and status.state in ("stopped", "cancelled")
 
     def _is_trained(self) -> bool:
         """A run that another sweep stopped is continued for whoever asks for it here."""
@@ -228,9 +211,10 @@ class RunInProgress:
 
     def _start(self, trainer: Trainer) -> None:
         """Continues from the newest checkpoint, if there is one."""
-        checkpoint = self.ledger.latest_checkpoint(self.run)
+        checkpoint = self.ledger.resume(self.run, drop=self.placement.rank == 0)
         if checkpoint is not None:
             trainer.restore(checkpoint, f"run {self.run}")
+            self.outputs.resumed(trainer.step)
             before = self.ledger.status(self.run)
             self._seconds = before.seconds if before else 0.0
         self._step, self._has_started = trainer.step, True
@@ -277,12 +261,20 @@ class RunInProgress:
         self._seconds += seconds
         self._paces.append(seconds / max(1, steps))
         self._rows.append({"step": step, **averages, "seconds_per_step": self._paces[-1]})
+        self.outputs.scalars(step, self._rows[-1])
 
     def _checkpoint(self, checkpoint: Checkpoint) -> None:
         """Writes metrics first, the checkpoint second, the status last: what a reader finds is never ahead of the checkpoint."""
         if self.placement.rank != 0:
             return
-        self.ledger.write_metrics(self.run, checkpoint.step, self._rows)
-        self.ledger.save_checkpoint(self.run, checkpoint)
+        self.ledger.write_metrics(self.run, checkpoint.step, self._rows, self.claim.token)
+        self.ledger.save_checkpoint(self.run, checkpoint, token=self.claim.token)
         self._rows = []
         self.record("running")
+        self.outputs.checkpoint(checkpoint.step)
+
+
+def _kind(error: G3drError) -> FailureKind:
+    if isinstance(error, NonFiniteLossError):
+        return "non_finite"
+    return "out_of_memory" if isinstance(error, MemoryExceededError) else "input"

@@ -3,14 +3,11 @@
 import pytest
 from typer.testing import CliRunner
 
+from orchestrator.cli import verbs
 from orchestrator.cli.main import app, main
 
 pytestmark = pytest.mark.unit
-VERBS = [(command.name or command.callback.__name__,) for command in app.registered_commands] + [
-    (group.name, command.name or command.callback.__name__)
-    for group in app.registered_groups
-    for command in group.typer_instance.registered_commands
-]
+VERBS = [(name,) for name in verbs.VERBS] + [(group, name) for group in verbs.GROUPS for name in verbs.Commands()[group].commands]
 
 
 @pytest.mark.parametrize("verb", [(), *VERBS], ids=" ".join)

@@ -1,6 +1,6 @@
 """Checkpoints: safetensors for the arrays, JSON for the rest, checksums over all; nothing is ever unpickled.
 
-A checkpoint is three files. `checkpoint.json` names the others with their SHA-256 and is written last, so a
+A checkpoint is three files. `checkpoint.json` names the others with their sizes and SHA-256 and is written last, so a
 half-written checkpoint is one whose JSON is missing.
 """
 
@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from safetensors import SafetensorError
@@ -52,7 +52,8 @@ def write_checkpoint(checkpoint: Checkpoint) -> dict[str, bytes]:
     if checkpoint.optimizer:
         files[OPTIMIZER] = save(_contiguous(checkpoint.optimizer))
     checksums = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    index = {"format": FORMAT, "step": checkpoint.step, "sha256": checksums}
+    sizes = {name: len(data) for name, data in files.items()}
+    index = {"format": FORMAT, "step": checkpoint.step, "sha256": checksums, "bytes": sizes}
     if checkpoint.config is not None:
         index["config"] = config_to_json(checkpoint.config)
     files[INDEX] = json.dumps(index, indent=1, sort_keys=True).encode()
@@ -67,11 +68,13 @@ class Index:
         step: Steps that were done.
         sha256: Of the other files, by name, in hexadecimal.
         config: As in `Checkpoint`.
+        sizes: Bytes of the other files, by name; empty in checkpoints made before they were recorded.
     """
 
     step: int
     sha256: Mapping[str, str]
     config: ModelConfig | None
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 @contextmanager
@@ -83,7 +86,16 @@ def readable(where: str) -> Iterator[None]:
     """
     try:
         yield
-    except (KeyError, ValueError, TypeError, AttributeError, FileNotFoundError, SafetensorError) as error:
+    except (
+        LookupError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+        FileNotFoundError,
+        SafetensorError,
+    ) as error:
         raise CheckpointError(f"{where}: the checkpoint is incomplete or unreadable ({error})") from error
 
 
@@ -97,7 +109,11 @@ def read_index(data: bytes, where: str) -> Index:
         index = json.loads(data)
         _check_format(index["format"], where)
         config = config_from_json(index["config"], where) if index.get("config") else None
-        return Index(int(index["step"]), {str(name): str(digest) for name, digest in index["sha256"].items()}, config)
+        checksums = {str(name): str(digest) for name, digest in index["sha256"].items()}
+        sizes = {str(name): int(size) for name, size in index.get("bytes", {}).items()}
+        if MODEL not in checksums or int(index["step"]) < 0:
+            raise CheckpointError(f"{where}/{INDEX}: names no {MODEL}, or a step below 0")
+        return Index(int(index["step"]), checksums, config, sizes)
 
 
 def read_checkpoint(files: CheckpointFiles, where: str, *, optimizer: bool = True) -> Checkpoint:
@@ -112,12 +128,23 @@ def read_checkpoint(files: CheckpointFiles, where: str, *, optimizer: bool = Tru
         CheckpointError: A file is missing or damaged, or a newer version wrote it.
     """
     with readable(where):
+        if INDEX not in files:
+            raise CheckpointError(f"{where}: half-written, {INDEX} is missing")
         index = read_index(files[INDEX], where)
-        wanted = {name: expected for name, expected in index.sha256.items() if optimizer or name != OPTIMIZER}
-        for name, expected in wanted.items():
-            check_digest(hashlib.sha256(files[name]).hexdigest(), expected, f"{where}/{name}")
+        wanted = [name for name in index.sha256 if optimizer or name != OPTIMIZER]
+        for name in wanted:
+            _check_file(files, name, index, where)
         moments = load(files[OPTIMIZER]) if OPTIMIZER in wanted else {}
         return Checkpoint(step=index.step, model=load(files[MODEL]), optimizer=moments, config=index.config)
+
+
+def _check_file(files: CheckpointFiles, name: str, index: Index, where: str) -> None:
+    if name not in files:
+        raise CheckpointError(f"{where}/{name}: missing, although {INDEX} names it")
+    size, expected = len(files[name]), index.sizes.get(name)
+    if expected is not None and size != expected:
+        raise CheckpointError(f"{where}/{name}: damaged, it has {size} bytes, written were {expected}")
+    check_digest(hashlib.sha256(files[name]).hexdigest(), index.sha256[name], f"{where}/{name}")
 
 
 def _check_format(found: int, where: str) -> None:
@@ -209,3 +236,16 @@ def restore_adam(optimizer: torch.optim.Adam, names: Mapping[Tensor, str], momen
                 "exp_avg": moments[f"{name}.exp_avg"].to(parameter).clone(),
                 "exp_avg_sq": moments[f"{name}.exp_avg_sq"].to(parameter).clone(),
             }
+
+
+def without_optimizer(index: bytes, where: str) -> bytes:
+    """Returns `checkpoint.json` as if there had never been an optimizer's state; write it before that is deleted.
+
+    Raises:
+        CheckpointError: The index is damaged.
+    """
+    read_index(index, where)
+    record = json.loads(index)
+    for kind in ("sha256", "bytes"):
+        record[kind] = {name: value for name, value in record.get(kind, {}).items() if name != OPTIMIZER}
+    return json.dumps(record, indent=1, sort_keys=True).encode()

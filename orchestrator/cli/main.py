@@ -6,35 +6,15 @@ Exit codes: 0 done, 1 a run failed or damage was found, 2 the input cannot be us
 import logging
 import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from g3dr import __version__
 from g3dr.errors import G3drError
-from orchestrator.cli import data, weights
-from orchestrator.cli.plan import plan
-from orchestrator.cli.profile import profile
-from orchestrator.cli.reconstruct import reconstruct
-from orchestrator.cli.report import report
-from orchestrator.cli.run import run
-from orchestrator.cli.schema import schema
-from orchestrator.cli.validate import validate
+from orchestrator.cli.verbs import Verbs
 
 EXAMPLE = "Example: g3dr plan experiments/quickstart.yaml, then g3dr run experiments/quickstart.yaml"
-
-
-class Verbs(TyperGroup):
-    """The verbs; an interruption ends with what to do next, which Typer would leave out."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Runs the verb that was asked for."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            print("interrupted: run the same command again to continue where it stopped", file=sys.stderr)
-            raise typer.Exit(130) from None
 
 
 app = typer.Typer(
@@ -46,10 +26,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (run, plan, profile, validate, schema, report, reconstruct):
-    app.command(verb.__name__)(verb)
-app.add_typer(data.app, name="data")
-app.add_typer(weights.app, name="weights")
 
 
 def _version(show: bool) -> None:

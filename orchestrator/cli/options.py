@@ -6,5 +6,7 @@ from typing import Annotated
 import typer
 
 ExperimentFile = Annotated[Path, typer.Argument(help="An experiment file.")]
-Changes = Annotated[list[str] | None, typer.Option("--set", help="Replace a value: training.steps=100, stages.pretrain.workers=1.")]
+Changes = Annotated[list[str] | None, typer.Option("--set", help="Replace a value: training.steps=100; take one out: ~stages.loss_sweep.")]
 Root = Annotated[str | None, typer.Option(help="Where everything is kept: a folder or s3://bucket/prefix.")]
+PricesFile = Annotated[str | None, typer.Option("--prices", help="Your prices of machines (docs/plan.md); G3DR_PRICES without it.")]
+WhereRoot = Annotated[str, typer.Option("--root", help="Where the results are: a folder or s3://bucket/prefix.")]

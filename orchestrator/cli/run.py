@@ -7,33 +7,45 @@ import typer
 from rich.console import Console
 from rich.prompt import Confirm
 
+from g3dr.errors import G3drError
 from orchestrator.cli.consoles import console
-from orchestrator.cli.options import Changes, ExperimentFile, Root
+from orchestrator.cli.options import Changes, ExperimentFile, PricesFile, Root
 from orchestrator.cli.plan_table import print_plan
 from orchestrator.cli.watching import watch_on
 from orchestrator.execution import Execution, RunFailedError
 from orchestrator.loading import load_experiment
+from orchestrator.plan_records import Plan
+from orchestrator.prices import read_prices
+from orchestrator.thresholds import Threshold, read_threshold
 
 
 def run(
     file: ExperimentFile,
+    *,
     settings: Changes = None,
     root: Root = None,
+    prices: PricesFile = None,
+    ask_above: Annotated[
+        list[str] | None,
+        typer.Option("--ask-above", help="Ask only above a time or a cost: '2 h', '20 EUR'; G3DR_ASK_ABOVE without it."),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before starting.")] = False,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first run that fails.")] = False,
 ) -> None:
     """Run an experiment: skip what is finished, continue what was interrupted, start what is missing.
 
     Example: g3dr run experiments/quickstart.yaml --yes
     """
     out = console()
+    threshold = read_threshold(ask_above)
     watch = watch_on(out)
-    execution = Execution(load_experiment(file, settings or (), root), watch, str(file))
-    plan = execution.plan()
+    execution = Execution(load_experiment(file, settings or (), root), watch, str(file), fail_fast=fail_fast)
+    plan = execution.plan(read_prices(prices))
     print_plan(plan, out)
     plan.check()
     if execution.is_complete():
         out.print("everything is in the ledger already; writing the report", highlight=False)
-    elif not (yes or not sys.stdin.isatty() or Confirm.ask("start?", console=out, default=True)):
+    elif not (yes or _agreed(plan, threshold, out)):
         raise typer.Exit(1)
     with watch:
         try:
@@ -42,6 +54,18 @@ def run(
             print(f"error: {error}", file=sys.stderr)
             raise typer.Exit(1) from None
     _say_where(out, f"{execution.store.uri}/{index}")
+
+
+def _agreed(plan: Plan, threshold: Threshold | None, out: Console) -> bool:
+    """Asks where a person can answer: always without a threshold, else above it. Elsewhere what is above is refused."""
+    reason = "" if threshold is None else threshold.exceeded_by(plan)
+    if threshold is not None and not reason:
+        return True
+    if sys.stdin.isatty():
+        return bool(Confirm.ask(f"this {reason}; start?" if reason else "start?", console=out, default=not reason))
+    if reason:
+        raise G3drError(f"this {reason}, which is above --ask-above, and nobody can be asked here: add --yes to start it all the same")
+    return True
 
 
 def _say_where(out: Console, index: str) -> None:

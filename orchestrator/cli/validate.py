@@ -12,7 +12,7 @@ from orchestrator.problems import ExperimentError
 
 
 def validate(
-    files: Annotated[list[Path], typer.Argument(help="Experiment files.", metavar="FILE...")],
+    files: Annotated[list[Path], typer.Argument(help="Experiment files; - is standard input.", metavar="FILE...")],
     settings: Changes = None,
 ) -> None:
     """Check experiment files and list everything that is wrong in them.

@@ -7,15 +7,20 @@ import logging
 import os
 import secrets
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from g3dr.errors import G3drError
+from orchestrator.capacity import Capacity, Node
+
 LOCAL_SPARE_CPUS = 1
 """Logical CPUs of a local cluster beyond the machine's own: trial drivers and Ray Data tasks mostly wait."""
 
 _OBJECT_STORE_BYTES = 512 * 2**20
+_KNOCK_SECONDS = 10.0
 _ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",  # Tune prints its tables even with verbose=0 otherwise
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # only rungs and the last report have the searched metric
@@ -50,21 +55,28 @@ def names_cluster() -> bool:
     return bool(os.environ.get("RAY_ADDRESS"))
 
 
+class ClusterError(G3drError):
+    """A Ray cluster that does not start or does not answer."""
+
+
 @contextmanager
-def connected() -> Iterator[tuple[float, float]]:
-    """Connects to Ray for the length of a with block; yields the cluster's CPUs and GPUs.
+def connected() -> Iterator[Capacity]:
+    """Connects to Ray for the length of a with block; yields the cluster's machines.
 
     A cluster of our own is ended with the block; a named one is only left. An existing connection is used as it is.
+
+    Raises:
+        ClusterError: It does not start, or does not answer.
     """
     _set_environment()
     import ray  # noqa: PLC0415  (after the environment is set)
 
     if ray.is_initialized():
-        yield _cluster_capacity()
+        yield cluster_nodes()
         return
     _start()
     try:
-        yield _cluster_capacity()
+        yield cluster_nodes()
     finally:
         ray.shutdown()
 
@@ -73,8 +85,9 @@ def _set_environment() -> None:
     """Sets what Ray reads when it is imported; what the user has set stays."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    if not names_cluster():
-        # An open Ray port lets every user of the machine run code (CVE-2023-48022).
+    if not names_cluster() and "ray" not in sys.modules:
+        # An open Ray port lets every user of the machine run code (CVE-2023-48022). A Ray that was imported before has read its
+        # settings, and makes a token of its own.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
@@ -85,8 +98,43 @@ def _start() -> None:
     for name in ("ray.data", "ray.tune", "ray.train"):
         logging.getLogger(name).setLevel(logging.ERROR)
     if names_cluster():
-        ray.init(logging_level="error", log_to_driver=False)
+        address = os.environ["RAY_ADDRESS"]
+        with _told(f"cannot connect to the Ray cluster at {address}, which RAY_ADDRESS names; is it up, and RAY_AUTH_TOKEN its token?"):
+            _knock(address)
+            ray.init(logging_level="error", log_to_driver=False)
         return
+    with _told(f"Ray did not start on this machine; is it very busy, or full? Its logs are in {_temporary_folder()}/session_latest/logs"):
+        _start_here()
+
+
+@contextmanager
+def _told(sentence: str) -> Iterator[None]:
+    """Makes what Ray raises when a cluster does not answer one sentence.
+
+    Raises:
+        ClusterError: With the sentence.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError, AssertionError) as error:
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        raise ClusterError(f"{sentence} ({type(error).__name__}{': ' + lines[0] if lines else ''})") from error
+
+
+def _knock(address: str) -> None:
+    """Ray waits a minute for an address where nobody is, and then ends the process.
+
+    Raises:
+        OSError: Nobody answers at a `host:port`; other forms of address are left to Ray.
+    """
+    host, _, port = address.rpartition(":")
+    if host and "/" not in host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), _KNOCK_SECONDS).close()
+
+
+def _start_here() -> None:
+    import ray  # noqa: PLC0415
+
     port = _free_port()
     ray.init(
         address="local",
@@ -114,8 +162,18 @@ def _temporary_folder() -> str:
     return os.environ.get("G3DR_RAY_TEMP") or str(Path(tempfile.gettempdir()) / f"g3dr-ray-{os.getuid()}")
 
 
-def _cluster_capacity() -> tuple[float, float]:
+def free_resources() -> Capacity:
+    """Returns what nobody uses at this moment, all machines together."""
     import ray  # noqa: PLC0415
 
-    resources = ray.cluster_resources()
-    return float(resources.get("CPU", 0)), float(resources.get("GPU", 0))
+    free = ray.available_resources()
+    return Capacity(float(free.get("CPU", 0)), float(free.get("GPU", 0)))
+
+
+def cluster_nodes() -> Capacity:
+    """Returns the machines that the connected cluster has at this moment."""
+    import ray  # noqa: PLC0415
+
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    nodes = tuple(Node(float(has.get("CPU", 0)), float(has.get("GPU", 0))) for has in alive)
+    return Capacity.of(nodes, 0 if names_cluster() else LOCAL_SPARE_CPUS)

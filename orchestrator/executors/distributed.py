@@ -1,7 +1,8 @@
 """The distributed executor: a Tune driver that holds no CPU to speak of starts a TorchTrainer for its run.
 
 Workers synchronise gradients with gloo on CPUs and nccl on GPUs. They keep their state in the ledger, so when Ray
-Train restarts a worker group after a crash or a preemption, it continues from the last checkpoint there.
+Train restarts a worker group after a crash or a preemption, with as many workers as there is room for, it continues
+from the last checkpoint there.
 """
 
 import json
@@ -11,8 +12,6 @@ from ray import tune
 
 from orchestrator.runs import RunRequest
 
-WORKER_START_TIMEOUT_SECONDS = 300
-MAX_FAILURES = 3
 MAX_CONTROLLER_FAILURES = 2
 
 
@@ -25,20 +24,34 @@ def drive(config: dict[str, Any]) -> None:
     from orchestrator.executors.train_worker import train_worker  # noqa: PLC0415
 
     request = RunRequest.from_json(json.loads(config["request"]))
-    resources = {"CPU": request.cpus_per_worker}
-    if request.gpus_per_worker:
-        resources["GPU"] = request.gpus_per_worker
+    failures = ray.train.FailureConfig(
+        max_failures=config["retries"],
+        max_preemption_failures=-1 if config["preemptions"] is None else config["preemptions"],
+        controller_failure_limit=MAX_CONTROLLER_FAILURES,
+    )
     trainer = TorchTrainer(
         train_worker,
         train_loop_config=config,
-        scaling_config=ray.train.ScalingConfig(
-            num_workers=request.workers, use_gpu=request.gpus_per_worker > 0, resources_per_worker=resources
-        ),
+        scaling_config=_scaling(request),
         run_config=ray.train.RunConfig(
             name=f"{request.spec.id}-{tune.get_context().get_trial_id()}",
             storage_path=config["scratch"],
-            failure_config=ray.train.FailureConfig(max_failures=MAX_FAILURES, controller_failure_limit=MAX_CONTROLLER_FAILURES),
+            failure_config=failures,
             callbacks=[TuneReportCallback()],
         ),
     )
     trainer.fit()
+
+
+def _scaling(request: RunRequest) -> Any:
+    import ray.train  # noqa: PLC0415
+
+    resources = {"CPU": request.cpus_per_worker}
+    if request.gpus_per_worker:
+        resources["GPU"] = request.gpus_per_worker
+    least = request.min_workers or request.workers
+    return ray.train.ScalingConfig(
+        num_workers=request.workers if least == request.workers else (least, request.workers),
+        use_gpu=request.gpus_per_worker > 0,
+        resources_per_worker=resources,
+    )

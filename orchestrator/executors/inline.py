@@ -9,7 +9,7 @@ from ray import tune
 from orchestrator.runs import RunRequest
 
 if TYPE_CHECKING:
-    from orchestrator.worker import Progress
+    from orchestrator.progress import Progress
 
 
 class InlineRun(tune.Trainable):  # type: ignore[misc]  # ray has no types
@@ -19,10 +19,11 @@ class InlineRun(tune.Trainable):  # type: ignore[misc]  # ray has no types
 
     def setup(self, config: dict[str, Any]) -> None:
         """Starts the run that `config` holds."""
-        from orchestrator.worker import Placement, compute_run  # noqa: PLC0415  (brings torch, which the driver does not need)
+        from orchestrator.worker import Claim, Placement, compute_run  # noqa: PLC0415  (brings torch, which the driver does not need)
 
         request = RunRequest.from_json(json.loads(config["request"]))
-        self._progress = compute_run(request, config["root"], Placement(gpus=request.gpus_per_worker, cpus=request.cpus_per_worker))
+        placement = Placement(gpus=request.gpus_per_worker, cpus=request.cpus_per_worker)
+        self._progress = compute_run(request, config["root"], placement, Claim(config["token"], config["attempt"]))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Takes the next run without a new process."""

@@ -7,7 +7,7 @@ import ray.train
 from ray.train.torch import get_device, prepare_model
 
 from orchestrator.runs import RunRequest
-from orchestrator.worker import Placement, compute_run
+from orchestrator.worker import Claim, Placement, compute_run
 
 
 def train_worker(config: dict[str, Any]) -> None:
@@ -22,5 +22,5 @@ def train_worker(config: dict[str, Any]) -> None:
         device=str(get_device()),
         wrap=prepare_model,
     )
-    for progress in compute_run(request, config["root"], placement):
+    for progress in compute_run(request, config["root"], placement, Claim(config["token"], config["attempt"])):
         ray.train.report(progress.to_report())

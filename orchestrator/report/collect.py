@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 from safetensors.numpy import load
 
 from g3dr.errors import DataError
+from orchestrator.ledger import Ledger
 from orchestrator.report.records import Dataset, Evaluation, Number, Pictures, Stage, StageRun, Study
 from orchestrator.store import Store
 
@@ -101,9 +102,7 @@ def _read_run(store: Store, entry: Mapping[str, Any]) -> StageRun:
 
 
 def _read_curve(store: Store, run: str) -> list[dict[str, float]]:
-    names = sorted(PurePosixPath(path).name for path in store.list(f"runs/{run}/metrics") if path.endswith(".jsonl"))
-    parts = [store.read_bytes(f"runs/{run}/metrics/{name}").decode() for name in names]
-    return [finite_values(json.loads(line)) for part in parts for line in part.splitlines() if line.strip()]
+    return [finite_values(row) for row in Ledger(store).metrics(run)]
 
 
 def _read_evaluation(store: Store, run: str, evaluation: str | None) -> Evaluation | None:

@@ -6,10 +6,10 @@ every process takes them from its own environment (`AWS_*` variables or files).
 
 from pathlib import Path
 
-from orchestrator.store.base import Entry, Store, StoreError
+from orchestrator.store.base import Entry, Store, StoreAwayError, StoreError
 from orchestrator.store.folder import FolderStore
 
-__all__ = ["Entry", "FolderStore", "Store", "StoreError", "open_parent", "open_store", "without_credentials"]
+__all__ = ["Entry", "FolderStore", "Store", "StoreAwayError", "StoreError", "open_parent", "open_store", "without_credentials"]
 
 
 def open_store(uri: str) -> Store:

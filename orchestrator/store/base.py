@@ -12,6 +12,10 @@ class StoreError(G3drError):
     """A store that cannot be used: missing bucket, wrong credentials, no permission, a file where a folder is needed, no answer."""
 
 
+class StoreAwayError(StoreError):
+    """A store that gave no answer, or only said to come back later, for as long as it is waited for; another try may find it again."""
+
+
 def clean_path(path: str) -> str:
     """Returns a relative path without empty or `.` parts.
 

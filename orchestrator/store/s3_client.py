@@ -16,7 +16,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-from orchestrator.store.base import StoreError
+from orchestrator.store.base import StoreAwayError, StoreError
 from orchestrator.store.patience import Patience
 from orchestrator.store.s3_errors import OBJECT_STORE_ERRORS, has_expired, is_no_connection, reason_to_retry, sentence
 
@@ -69,7 +69,8 @@ class Address:
 
         Raises:
             FileNotFoundError: The action says so.
-            StoreError: The store refused, or never answered.
+            StoreAwayError: The store never answered.
+            StoreError: The store refused.
         """
         patience, attempt, renewed = Patience.from_environment(), 0, False
         reasons: list[str] = []
@@ -85,7 +86,8 @@ class Address:
                     continue
                 reason = reason_to_retry(error)
                 if reason is None or attempt >= _attempts(patience, client, error):
-                    raise StoreError(sentence(where, error, client.meta.endpoint_url, attempt)) from error
+                    kind = StoreError if reason is None else StoreAwayError
+                    raise kind(sentence(where, error, client.meta.endpoint_url, attempt)) from error
                 reasons.append(reason)
                 patience.pause(attempt)
             else:

@@ -115,5 +115,5 @@ def _runner(engine: Engine, workers: int | None, gpus_per_worker: float | None) 
     # Ray warns about every actor pool of its own library, in the middle of the progress; its log files are elsewhere.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     with connected() as capacity:
-        pool = Pool.fitting(capacity, workers, gpus_per_worker)
+        pool = Pool.fitting((capacity.cpus, capacity.gpus), workers, gpus_per_worker)
         yield pool.run, pool.gpus

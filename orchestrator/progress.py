@@ -1,0 +1,42 @@
+"""What a run reports while it is computed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.ledger import RunState
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One report of a run: where it is, and its newest averages.
+
+    Attributes:
+        label: Its name within the stage.
+        run: Its id.
+        state: `running` until it is over.
+        step: Steps that are done.
+        steps: Steps that it has.
+        metrics: Newest averages, or those of its evaluation.
+        error: One sentence, if it failed.
+        is_left: Whether this worker gave it up, because another orchestrator took it over.
+    """
+
+    label: str
+    run: str
+    state: RunState
+    step: int
+    steps: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    error: str | None = None
+    is_left: bool = False
+
+    def to_report(self) -> dict[str, Any]:
+        """Returns the dictionary that Tune and Train report; `done` ends the trial."""
+        flat = {name: value for name, value in self.metrics.items() if isinstance(value, int | float)}
+        return {
+            **flat,
+            "metrics": flat,
+            **{name: getattr(self, name) for name in ("label", "run", "state", "step", "steps", "error")},
+            "done": self.state != "running" or self.is_left,
+        }

@@ -1,0 +1,52 @@
+"""One of several processes that race for the same runs; started by tests/test_ledger_race.py.
+
+python lease_racer.py URI RUNS LOG
+
+Once there is a file `go` beside its log, it takes every run that is not done, holds it for some milliseconds, marks it done and gives it
+back, until all are done. Each moment at which it began and ended to hold a run is written to its own log, in nanoseconds of the
+machine's monotonic clock.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from orchestrator.ledger import Leases
+from orchestrator.store import open_store
+
+
+def main(uri: str, runs: int, path: str) -> None:
+    store, log = open_store(uri), os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+    leases, chance = Leases(store, seconds=30), np.random.default_rng(os.getpid())
+    missing = {f"run{number:02d}" for number in range(runs)}
+
+    def write(word: str, run: str) -> None:
+        os.write(log, f"{word} {run} {time.monotonic_ns()}\n".encode())
+
+    write("ready", "-")
+    while not Path(path).with_name("go").exists():
+        time.sleep(0.001)
+    while missing:
+        for run in chance.permutation(sorted(missing)):
+            if store.exists(f"done/{run}"):
+                missing.discard(run)
+                continue
+            lease = leases.acquire(run)
+            if lease is None:
+                continue
+            write("held", run)
+            if not store.exists(f"done/{run}"):
+                time.sleep(chance.uniform(0, 0.01))
+                assert leases.is_current(run, lease.token)
+                write("computed", run)
+                store.write_bytes(f"done/{run}", b"")
+            write("gave", run)
+            lease.release()
+            missing.discard(run)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])

@@ -1,0 +1,350 @@
+"""The verbs that look at and steer what others compute: they need the store alone, no Ray, and little time."""
+
+import io
+import json
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from ledger_fixture import JsonStore, write_ledger
+from rich.console import Console
+from typer.testing import CliRunner
+
+from orchestrator.cli import status as status_module
+from orchestrator.cli.logs import _new_part
+from orchestrator.cli.main import app
+from orchestrator.control import Control
+from orchestrator.finding import UnknownNameError, find_run, find_runs
+from orchestrator.ledger import LeaseKeeper, Leases, Ledger, RunStatus
+from orchestrator.ledger import damage as ledger_damage
+from orchestrator.live import LiveFile
+from orchestrator.overview import overview
+from orchestrator.store import open_store
+from orchestrator.watching import Goal
+
+pytestmark = pytest.mark.unit
+FAILED = "tcosinesmooth_l1"
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A ledger of a study that is over, with one failed run; only for tests that change nothing."""
+    folder = tmp_path_factory.mktemp("study")
+    write_ledger(JsonStore(folder))
+    return open_store(str(folder))
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A ledger with one stage of three runs, of which one failed; for tests that change it."""
+    store, runs = JsonStore(tmp_path), {"aaaa": "finished", "aabb": "failed", "cccc": "running"}
+    ledger = Ledger(store)
+    store.write_json("experiments/small/experiment.json", {"name": "small", "stages": [{"name": "losses", "kind": "sweep"}]})
+    entries = []
+    for number, (start, state) in enumerate(runs.items()):
+        run = start.ljust(16, "0")
+        ledger.set_status(run, RunStatus(state, step=10 * number, error="no room" if state == "failed" else None))
+        entries.append({"run": run, "label": f"rate={number}", "state": state, "evaluation": None})
+    store.write_json(
+        "experiments/small/stages/losses.json", {"name": "losses", "runs": entries, "best": None, "metric": None, "seconds": 3}
+    )
+    return open_store(str(tmp_path))
+
+
+def g3dr(*words, code=0):
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return " ".join(result.output.split())
+
+
+# names
+
+
+@pytest.mark.parametrize("name", ["aabb", "aabb000000000000", "small/losses/rate=1"])
+def test_a_run_has_several_names(small, name):
+    assert find_run(small, name).run == "aabb000000000000"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("aa0", "no run; allowed: at least four digits of a run's id"),
+        ("aaba", "no run of this id; allowed: aaaa000000000000, aabb"),
+        ("smal/losses/rate=1", 'no experiment of this name in .*; did you mean "small"'),
+        ("small/loses/rate=1", 'no stage that has begun; did you mean "losses"'),
+        ("small/losses/rate=4", 'no run of this label; did you mean "rate='),
+        ("small/losses", "3 runs; allowed: rate=0, rate=1, rate=2"),
+    ],
+)
+def test_a_wrong_name_is_answered_with_a_right_one(small, name, words):
+    with pytest.raises(UnknownNameError, match=words):
+        find_run(small, name)
+
+
+def test_a_beginning_that_several_runs_share_names_them(small):
+    Ledger(small).set_status("aabb111111111111", RunStatus("finished"))
+    with pytest.raises(UnknownNameError, match="fits 2 runs; allowed: one of aabb000000000000, aabb111111111111"):
+        find_run(small, "aabb")
+
+
+def test_a_stage_means_all_its_runs(small):
+    assert len(find_runs(small, "small", "losses")) == 3
+    assert [named.run[:4] for named in find_runs(small, "small", "losses/rate=2")] == ["cccc"]
+
+
+def test_runs_that_are_computed_now_have_names_before_their_stage_is_recorded(small):
+    with LiveFile(small, "small", every=0.02) as live:
+        live.board.stage_started("species", "grid", 4, 0)
+        live.board.run_started("fish_01", "dddd000000000000", 10)
+        wait_for(lambda: "dddd" in str(small.list("experiments")) or find(small, "small/species/fish_01"))
+
+
+def find(store, name):
+    try:
+        return find_run(store, name).run == "dddd000000000000"
+    except UnknownNameError:
+        return False
+
+
+def wait_for(condition, seconds=5.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+# status
+
+
+def test_status_shows_stages_best_and_errors(study):
+    text = g3dr("status", "study", "--root", study.uri)
+    assert "loss_sweep sweep 7 finished, 1 failed" in text
+    assert "novel_depth_rmse 0.171 (rgb l2, depth l1)" in text
+    assert f"failed: loss_sweep/rgb cosine, depth smooth_l1 ({FAILED}): the loss became infinite at step 51" in text
+    assert f"next: g3dr logs {FAILED}" in text
+
+
+def test_status_of_all_experiments(study):
+    text = g3dr("status", "--root", study.uri)
+    assert "study 4 of 4 18 finished, 1 failed, 19 in all" in text
+
+
+def test_status_for_programs(study):
+    found = json.loads(CliRunner().invoke(app, ["status", "study", "--json", "--root", study.uri]).output)
+    assert {stage["name"]: stage["runs"] for stage in found["stages"]}["species"] == {"finished": 9}
+    assert [run["run"] for run in found["runs"]] == [FAILED]
+    assert json.loads(CliRunner().invoke(app, ["status", "--json", "--root", study.uri]).output)[0]["experiment"] == "study"
+
+
+def test_status_of_nothing_says_what_to_do(tmp_path):
+    assert "no experiments in" in g3dr("status", "--root", tmp_path)
+
+
+def test_a_run_that_nobody_holds_is_interrupted_and_one_that_is_held_runs(small):
+    assert {run.run[:4]: run.state for run in overview(small, "small").runs} == {"aabb": "failed", "cccc": "interrupted"}
+    with LeaseKeeper(Leases(small)) as keeper:
+        assert keeper.acquire("cccc000000000000")
+        (found,) = (run for run in overview(small, "small").runs if run.state == "running")
+        assert found.holder is not None
+        text = g3dr("status", "small", "--root", small.uri)
+        assert f"process {found.holder.pid}" in text
+
+
+def test_status_shows_damage(small):
+    ledger_damage.note(small, "aaaa000000000000", "runs/aaaa000000000000/checkpoints/00000010", "model.safetensors is cut off")
+    assert "damaged and skipped: run aaaa000000000000: model.safetensors is cut off" in g3dr("status", "small", "--root", small.uri)
+
+
+def running(live):
+    live.board.stage_started("losses", "sweep", 9, 1)
+    live.board.stage_goal(Goal("novel_psnr", "max"))
+    live.board.run_started("rate=7", "dddd000000000000", 1000)
+    live.board.run_progress("rate=7", 250, 1000, {"loss": 0.5, "novel_psnr": 20.5})
+
+
+def test_status_shows_what_another_process_computes(small):
+    with LiveFile(small, "small", every=0.02) as live:
+        running(live)
+        wait_for(lambda: overview(small, "small").running and overview(small, "small").running[0].snapshot.running)
+        text = g3dr("status", "small", "--root", small.uri)
+    assert "losses sweep 1 finished, 1 running, 7 missing" in text
+    assert "rate=7 250/1,000" in text
+    assert "best so far: novel_psnr 20.5 rate=7" in text
+    assert "runs for" in text
+    assert "last heard" in text
+    assert "finished after" in g3dr("status", "small", "--root", small.uri)
+
+
+def test_an_orchestrator_that_died_is_not_taken_for_a_living_one(small, monkeypatch):
+    with LiveFile(small, "small", every=0.02) as live:
+        running(live)
+    path = small.list("experiments/small/live")[0]
+    record = json.loads(small.read_bytes(path))
+    small.write_bytes(path, json.dumps({**record, "state": "running", "written": time.time() - 400}).encode())
+    text = g3dr("status", "small", "--root", small.uri)
+    assert "not heard for 7 min" in text
+    assert "run the experiment again to go on" in text
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_following_ends_when_nobody_computes_any_more(small, monkeypatch, is_terminal):
+    monkeypatch.setattr(status_module, "_FOLLOW_SECONDS", 0.02)
+    monkeypatch.setattr(status_module, "_PLAIN_SECONDS", 0.02)
+    console = Console(file=io.StringIO(), width=120, force_terminal=is_terminal, color_system=None)
+    monkeypatch.setattr(status_module, "console", lambda: console)
+    over = threading.Event()
+
+    def compute():
+        with LiveFile(small, "small", every=0.02) as live:
+            running(live)
+            over.wait(5)
+
+    worker = threading.Thread(target=compute)
+    worker.start()
+    wait_for(lambda: overview(small, "small").running)
+    threading.Timer(0.3, over.set).start()
+    status_module.status("small", small.uri, follow=True)
+    worker.join(5)
+    text = console.file.getvalue()
+    assert "rate=7" in text
+    assert "finished after" in text
+
+
+# logs
+
+
+def write_log(store, run, attempt, text, worker=""):
+    store.write_bytes(f"runs/{run}/logs/{attempt:04d}{worker}.log", text.encode())
+
+
+def test_logs_show_the_newest_attempt_or_another_with_all_its_workers(small):
+    run = "aabb000000000000"
+    write_log(small, run, 1, "first\n")
+    write_log(small, run, 2, "second\n")
+    write_log(small, run, 2, "of the other worker\n", ".worker1")
+    text = g3dr("logs", "aabb", "--root", small.uri)
+    assert "== attempt 2 == second == attempt 2, worker 1 == of the other worker" in text
+    assert f"run {run}: failed (no room); logs of attempts 1, 2" in text
+    assert "first" in g3dr("logs", "small/losses/rate=1", "--attempt", "1", "--root", small.uri)
+
+
+def test_a_run_without_log_says_its_state(small, capsys, monkeypatch):
+    from orchestrator.cli.main import main
+
+    monkeypatch.setattr("sys.argv", ["g3dr", "logs", "aabb", "--root", small.uri])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "has no log" in (error := capsys.readouterr().err)
+    assert "failed (no room)" in error
+
+
+def test_following_a_log_prints_what_is_new_until_nobody_holds_the_run(small, monkeypatch):
+    monkeypatch.setattr("orchestrator.cli.logs._FOLLOW_SECONDS", 0.02)
+    run = "cccc000000000000"
+    with LeaseKeeper(Leases(small)) as keeper:
+        keeper.acquire(run)
+        write_log(small, run, 1, "first\n")
+
+        def go_on():
+            time.sleep(0.2)
+            write_log(small, run, 1, "first\nsecond\n")
+            time.sleep(0.2)
+            write_log(small, run, 2, "third\n")
+            time.sleep(0.2)
+            keeper.release(run)
+
+        threading.Thread(target=go_on).start()
+        text = g3dr("logs", run, "--follow", "--root", small.uri)
+    assert text.startswith("== attempt 1 == first second == attempt 2 == third")
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "new"),
+    [
+        (b"", b"a\n", b"a\n"),
+        (b"a\nb\n", b"a\nb\nc\n", b"c\n"),
+        (b"a\nb\nc\n", b"a\n... 1 lines left out ...\nc\nd\n", b"d\n"),
+        (b"a\nb\n", b"a\n... 9 lines left out ...\ny\nz\n", None),
+    ],
+)
+def test_only_what_is_new_of_a_log_is_printed(before, now, new):
+    found = _new_part(before, now)
+    assert found == new if new is not None else found.startswith(b"... lines left out here ...\n")
+
+
+# stop and retry
+
+
+def test_stop_needs_somebody_who_computes(small):
+    assert "nobody computes small" in g3dr("stop", "small", "--root", small.uri)
+    assert small.list("control") == []
+
+
+def test_stop_reaches_whoever_computes(small):
+    computing = Control(small)
+    computing.begin("small")
+    with LiveFile(small, "small", every=0.02):
+        wait_for(lambda: overview(small, "small").running)
+        text = g3dr("stop", "small", "--root", small.uri)
+    assert "asked to stop small on" in text
+    assert computing.stop_requested("small")
+
+
+def test_one_run_is_stopped_and_taken_back(small):
+    control = Control(small)
+    text = g3dr("stop", "small", "rate=2", "--root", small.uri)
+    assert "asked to stop run cccc000000000000 (losses/rate=2)" in text
+    assert control.stopped_runs(["cccc000000000000"]) == {"cccc000000000000"}
+    assert "run cccc000000000000" in g3dr("retry", "small/losses/rate=2", "--root", small.uri)
+    assert control.stopped_runs(["cccc000000000000"]) == set()
+
+
+def test_a_run_that_is_over_is_not_stopped(small):
+    assert "is finished already" in g3dr("stop", "small", "rate=0", "--root", small.uri)
+    assert small.list("control") == []
+
+
+def test_retry_takes_back_all_that_failed(small):
+    assert "1 run will go on" in g3dr("retry", "small", "--root", small.uri)
+    assert Ledger(small).status("aabb000000000000").state == "running"
+    assert "nothing of small has failed" in g3dr("retry", "small", "--root", small.uri)
+
+
+# prune
+
+
+def test_prune_shows_asks_and_deletes(small, monkeypatch):
+    path = "scratch/abc/file"
+    small.write_bytes(path, b"x" * 1000)
+    monkeypatch.setattr("orchestrator.pruning._QUIET_SECONDS", -1.0)
+    assert "left by a process that ended" in g3dr("prune", "--dry-run", "--root", small.uri)
+    assert small.exists(path)
+    assert "freed" in g3dr("prune", "--yes", "--root", small.uri)
+    assert not small.exists(path)
+    assert "nothing that could be deleted" in g3dr("prune", "--root", small.uri)
+
+
+def test_prune_deletes_nothing_where_nobody_can_be_asked(small, monkeypatch):
+    from g3dr.errors import G3drError
+
+    small.write_bytes("scratch/abc/file", b"x")
+    monkeypatch.setattr("orchestrator.pruning._QUIET_SECONDS", -1.0)
+    with pytest.raises(G3drError, match=r"prune --root .* --yes deletes without asking"):
+        g3dr("prune", "--root", small.uri)
+    assert small.exists("scratch/abc/file")
+
+
+# what they bring
+
+
+@pytest.mark.parametrize("verb", ["status", "logs", "stop", "retry", "prune"])
+def test_a_look_imports_nothing_heavy(verb):
+    heavy = ("ray", "torch", "numpy", "pandas", "boto3", "pyarrow", "optuna", "matplotlib")
+    code = f"import sys, orchestrator.cli.main, orchestrator.cli.{verb}; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
