@@ -90,7 +90,7 @@ def sweep_overhead(runs: int, seconds: float, algorithm: str = "optuna") -> dict
         stage, watch = execution.experiment.stages[0], Starts()
         proposals = sweep_proposals(execution.experiment, stage, knowledge)  # type: ignore[arg-type]  # a sweep
         with LeaseKeeper(Leases(execution.store)) as keeper:
-            desk = LedgerDesk("overhead", execution.ledger, execution.outcome, keeper, Control(execution.store))
+            desk = LedgerDesk("overhead", execution.ledger, execution.outcomes, keeper=keeper, control=Control(execution.store))
             began = time.perf_counter()
             work = Work(proposals, Resources(), SLOTS, inline=SimulatedRun)
             compute(work, desk, root=execution.store, policy=execution.policy, watch=watch)

@@ -22,10 +22,12 @@ class _Run:
     step: int = 0
     steps: int = 0
     metrics: Mapping[str, float] = field(default_factory=dict)
+    first: int | None = None
     reports: deque[tuple[float, int]] = field(default_factory=deque)
 
     def report(self, now: float, step: int) -> None:
         self.step = step
+        self.first = step if self.first is None else self.first
         self.reports.append((now, step))
         while len(self.reports) > 2 and self.reports[1][0] < now - RATE_SECONDS:
             self.reports.popleft()
@@ -38,6 +40,11 @@ class _Run:
     @property
     def share(self) -> float:
         return min(1.0, self.step / self.steps) if self.steps else 0.0
+
+    @property
+    def share_before(self) -> float:
+        """What an earlier attempt did, as far as the first report tells."""
+        return min(1.0, (self.first or 0) / self.steps) if self.steps and self.first != self.step else self.share
 
 
 class Board(Watch):
@@ -60,6 +67,12 @@ class Board(Watch):
         self._error = ""
         self._tasks: dict[str, tuple[int, int]] = {}
         self._stages_done: dict[str, float] = {}
+        self._note = ""
+
+    def note(self, text: str) -> None:
+        """Remembers the sentence until a stage begins."""
+        with self._lock:
+            self._note = text
 
     def stage_started(self, stage: str, kind: str, runs: int, finished: int) -> None:
         """Forgets the stage before."""
@@ -68,7 +81,7 @@ class Board(Watch):
             self._began = self._clock()
             self._ended = Counter({"finished": finished} if finished else {})
             self._running, self._waiting = {}, {}
-            self._goal, self._estimate = None, Estimate()
+            self._goal, self._estimate, self._note = None, Estimate(), ""
 
     def stage_goal(self, goal: Goal) -> None:
         """Takes over what is best."""
@@ -160,15 +173,17 @@ class Board(Watch):
                 last_error=self._error,
                 task=next(((what, done, total) for what, (done, total) in self._tasks.items()), None),
                 stages_done=dict(self._stages_done),
+                note=self._note,
             )
 
     def _seconds_left(self, now: float) -> float | None:
         """Counts by the stage's own pace as soon as it has one, by the plan's estimate before that."""
         passed = now - self._began
         new = max(1, self._total - self._before)
-        done = sum(self._ended.values()) - self._before + sum(run.share for run in self._running.values())
+        over = sum(self._ended.values()) - self._before + sum(run.share for run in self._running.values())
+        done = over - sum(run.share_before for run in self._running.values())
         if done / new >= _LEAST_SHARE and passed >= _LEAST_SECONDS:
-            return max(0.0, (new - done) * passed / done)
+            return max(0.0, (new - over) * passed / done)
         planned = self._estimate.seconds
         return None if planned is None else max(0.0, planned - (now - self._estimated))
 

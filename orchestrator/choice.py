@@ -7,7 +7,7 @@ from typing import Any
 from orchestrator.knowledge import Outcome
 from orchestrator.runs import RunRequest
 from orchestrator.scores import mode_of
-from orchestrator.search import TrialResult, best_of, pareto
+from orchestrator.search import TrialResult, best_of, label_of, pareto
 from orchestrator.search.proposals import trial_values
 from orchestrator.search_spec import ObjectiveSpec, SearchSpec
 from orchestrator.spec import AnyStage, GridStage, SweepStage
@@ -57,8 +57,8 @@ class StageChoice:
         values = contender.result.values or ()
         return {
             "runs": [request.spec.id for request in contender.requests],
-            "label": contender.requests[0].label,
-            "assignment": dict(contender.requests[0].assignment),
+            "label": label_of(contender.result.assignment),
+            "assignment": dict(contender.result.assignment),
             "values": {goal.metric: value for goal, value in zip(self.objectives, values, strict=True)},
         }
 

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from orchestrator.ledger import Ledger
+from orchestrator.ledger.records import read_json
 from orchestrator.store import Store
 
 EXPERIMENTS, RUNS = "control/experiments", "control/runs"
@@ -73,6 +74,11 @@ class Control:
             return asked
         ledger.set_status(run, replace(status, state="running", error=None, attempts=0))
         return True
+
+    def times_of_stops(self, experiment: str) -> list[float]:
+        """Returns when requests to stop `experiment` were made, seconds since 1970 by the clocks of those who made them."""
+        records = [read_json(self._store, path) for path in self._store.list(f"{EXPERIMENTS}/{experiment}")]
+        return [float(record["time"]) for record in records if record]
 
     # for those who compute
 

@@ -12,15 +12,15 @@ from typing import TypeVar
 from orchestrator.control import Control, Requests
 from orchestrator.knowledge import Outcome
 from orchestrator.ledger import LeaseKeeper, Ledger, RunStatus
+from orchestrator.outcomes import Outcomes
 from orchestrator.retrying import Mishap
 from orchestrator.runs import RunRequest
 from orchestrator.store import StoreAwayError, StoreError
+from orchestrator.tidying import Tidier
 
 logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
-OutcomeOf = Callable[[RunRequest], Outcome | None]
-
 _POLL_SECONDS = 2.0
 _LONGEST_OUTAGE_SECONDS = 1800.0
 _PAUSE_SECONDS = 5.0
@@ -32,19 +32,29 @@ class LedgerDesk:
     Args:
         experiment: Its name.
         ledger: Where runs are kept.
-        outcome: How a run ended, None while something of it is missing.
+        outcomes: How runs ended.
         keeper: Holds the leases.
         control: What people ask for.
+        tidier: Keeps storage within its budget.
     """
 
-    def __init__(self, experiment: str, ledger: Ledger, outcome: OutcomeOf, keeper: LeaseKeeper, control: Control) -> None:
-        self._experiment, self._ledger, self._outcome = experiment, ledger, outcome
-        self._keeper, self._control = keeper, control
+    def __init__(
+        self,
+        experiment: str,
+        ledger: Ledger,
+        outcomes: Outcomes,
+        *,
+        keeper: LeaseKeeper,
+        control: Control,
+        tidier: Tidier | None = None,
+    ) -> None:
+        self._experiment, self._ledger, self._outcomes = experiment, ledger, outcomes
+        self._keeper, self._control, self._tidier = keeper, control, tidier
         self._requests, self._asked = Requests({}, frozenset()), float("-inf")
 
     def outcome(self, request: RunRequest) -> Outcome | None:
         """Returns how a run ended, None while something of it is missing."""
-        return patiently(lambda: self._outcome(request))
+        return patiently(lambda: self._outcomes(request))
 
     def status(self, run: str) -> RunStatus | None:
         """Returns a run's recorded status."""
@@ -52,13 +62,20 @@ class LedgerDesk:
 
     def claim(self, run: str) -> str | None:
         """Takes the lease of a run and returns its token; None while another orchestrator holds it."""
+        self._outcomes.forget(run)
         return patiently(lambda: self._keeper.acquire(run))
 
     def release(self, run: str) -> bool:
         """Gives the lease of a run back; tells whether it was still ours."""
         held = run in self._keeper.held
         self._keeper.release(run)
+        self.tidy()
         return held
+
+    def tidy(self, *, at_once: bool = False) -> None:
+        """Deletes checkpoints that are beyond the experiment's budget, if it is time to look."""
+        if self._tidier is not None:
+            self._tidier.tidy(at_once=at_once)
 
     def note_mishap(self, request: RunRequest, mishap: Mishap, *, final: bool) -> None:
         """Records what happened to a run, and whether it is given up."""

@@ -21,6 +21,11 @@ class Span:
     def __add__(self, other: "Span") -> "Span":
         return Span(self.low + other.low, self.high + other.high)
 
+    @property
+    def middle(self) -> float:
+        """Halfway between the ends."""
+        return (self.low + self.high) / 2
+
     def times(self, factor: float) -> "Span":
         """Returns both ends multiplied."""
         return Span(self.low * factor, self.high * factor)
@@ -41,7 +46,8 @@ def in_words(seconds: float) -> str:
         return f"{seconds:.0f} s"
     if seconds < 6000:
         return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} d"
+    number, unit = (seconds / 3600, "h") if seconds < 48 * 3600 else (seconds / 86400, "d")
+    return f"{number:.1f} {unit}" if number < 9.95 else f"{number:,.0f} {unit}"
 
 
 def span_in_words(span: Span) -> str:

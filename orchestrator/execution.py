@@ -18,13 +18,15 @@ from orchestrator.expand import expand_stage
 from orchestrator.knowledge import DatasetInfo, Deferred, Knowledge, Outcome
 from orchestrator.ledger import LeaseKeeper, Leases, Ledger
 from orchestrator.lineage import git_state
+from orchestrator.outcomes import Outcomes
 from orchestrator.plan import Plan, make_plan
 from orchestrator.prices import Prices
 from orchestrator.runs import COMPUTE_VERSION, RunRequest
 from orchestrator.spec import AnyStage, Experiment
 from orchestrator.stages import StageRunner
 from orchestrator.store import open_store
-from orchestrator.watching import Watch
+from orchestrator.tidying import Tidier
+from orchestrator.watching import Estimate, Watch
 
 
 class RunFailedError(G3drError):
@@ -52,31 +54,15 @@ class Execution:
         self.experiment, self.watch, self._file = experiment, watch or Watch(), file
         self.store = open_store(experiment.root)
         self.ledger = Ledger(self.store)
+        self.outcomes = Outcomes(self.ledger)
         self.datasets: dict[str, DatasetInfo | None] = {}
         self.capacity = machine_capacity()
+        self.estimates: dict[str, Estimate] = {}
         self.policy = experiment.failures.model_copy(update={"fail_fast": fail_fast or experiment.failures.fail_fast})
 
     def outcome(self, request: RunRequest) -> Outcome | None:
-        """Returns how a run ended, with its evaluation; None while something of it is missing.
-
-        A stopped run has the metrics of the rung at which it was stopped. It is over only for those who would stop
-        it there too: whoever asks for the same run without early stopping, or with other rungs, gets it continued.
-        """
-        status = self.ledger.status(request.spec.id)
-        if status is None or status.state == "running":
-            return None
-        if status.state == "stopped":
-            return self._stopped_outcome(request, status.step)
-        if status.state != "finished" or request.evaluation is None:
-            return Outcome(status.state)
-        record = self.ledger.evaluation(request.spec.id, request.evaluation.id)
-        return None if record is None else Outcome("finished", record["metrics"])
-
-    def _stopped_outcome(self, request: RunRequest, step: int) -> Outcome | None:
-        if step not in request.rungs:
-            return None
-        rows = {row["step"]: row for row in self.ledger.metrics(request.spec.id)}
-        return Outcome("stopped", rows.get(step, {}))
+        """Returns how a run ended, with its evaluation; None while something of it is missing. See `Outcomes`."""
+        return self.outcomes(request)
 
     def is_finished(self, request: RunRequest) -> bool:
         """Tells whether nothing of a run is missing; a failed one is tried again."""
@@ -112,7 +98,9 @@ class Execution:
             return True
 
         evidence = evidence_of(self.experiment, self.ledger, prices, lambda: done)
-        return make_plan(self.experiment, knowledge, is_finished, self.capacity, evidence)
+        made = make_plan(self.experiment, knowledge, is_finished, self.capacity, evidence)
+        self.estimates = {stage.name: stage.estimate for stage in made.stages}
+        return made
 
     def _check_fit(self) -> None:
         """Refuses what does not fit the cluster or the data; asks the ledger for no more than it must."""
@@ -145,7 +133,8 @@ class Execution:
         control, failures = Control(self.store), list[str]()
         control.begin(self.experiment.name)
         keeper = stack.enter_context(LeaseKeeper(Leases(self.store)))
-        desk = LedgerDesk(self.experiment.name, self.ledger, self.outcome, keeper, control)
+        tidier = Tidier(self.experiment.name, self.experiment.retention, self.ledger, keeper, self.watch.note)
+        desk = LedgerDesk(self.experiment.name, self.ledger, self.outcomes, keeper=keeper, control=control, tidier=tidier)
         runner = StageRunner(self, desk)
         for stage in self.experiment.stages:
             failures += self._run_stage(runner, stage, after_failures=bool(failures))
@@ -163,7 +152,10 @@ class Execution:
 
     def _stage_is_complete(self, stage: AnyStage, knowledge: Knowledge) -> bool:
         expansion = expand_stage(self.experiment, stage, knowledge)
-        return not isinstance(expansion, Deferred) and all(_is_over(knowledge.outcome(request)) for request in expansion)
+        if isinstance(expansion, Deferred):
+            return False
+        self.outcomes.prefetch(expansion)
+        return all(_is_over(knowledge.outcome(request)) for request in expansion)
 
     def _start(self, stack: ExitStack) -> None:
         """Refuses what cannot work, connects to the cluster, checks the plan against what it really has, and packs what is missing."""

@@ -194,6 +194,7 @@ def request_of(
         initial_path=start.path,
         evaluation=EvaluationSpec.of(settings.evaluation, dataset.version, species) if measured else None,
         evaluation_data_uri=dataset.uri if measured else None,
+        kept_checkpoints=experiment.retention.checkpoints,
         **asdict(stage_resources(experiment, stage)),
     )
 

@@ -77,23 +77,24 @@ def _read(store: Store, path: str) -> Record | None:
     return record if isinstance(record, dict) else None
 
 
-def needs_of(store: Store, files: Mapping[str, RunFiles], experiments: Iterable[ExperimentRecords]) -> Needs:
+def needs_of(store: Store, experiments: Iterable[ExperimentRecords], held: Mapping[str, str]) -> Needs:
     """Returns what must stay.
 
     Args:
         store: The ledger's store.
-        files: All its runs.
         experiments: All its experiments.
+        held: Runs that a process holds, with the reason.
     """
     experiments = list(experiments)
     runs = {run: reason for experiment in experiments for run, reason in _best(experiment)}
     paths = {path: reason for experiment in experiments for path, reason in _named(experiment, store.uri)}
-    return Needs(_held(store, files), runs, paths)
+    return Needs(held, runs, paths)
 
 
 def _best(experiment: ExperimentRecords) -> Iterable[tuple[str, str]]:
     for stage, record in experiment.stages.items():
-        for run in [record.get("best"), *(record.get("pareto") or [])]:
+        front = [run for trial in record.get("pareto") or () for run in trial["runs"]]
+        for run in [record.get("best"), *front]:
             if isinstance(run, str):
                 yield run, f"the best of {experiment.name}/{stage}"
 
@@ -115,7 +116,8 @@ def _meant(name: str, root: str) -> set[str]:
     return {place.removeprefix(root.partition("?")[0]).strip("/") for place in places}
 
 
-def _held(store: Store, files: Mapping[str, RunFiles]) -> dict[str, str]:
+def held_runs(store: Store, files: Mapping[str, RunFiles]) -> dict[str, str]:
+    """Returns which of some runs a process holds, and says who; one small file for each run that was ever held."""
     newest = {run: found.leases[-1].path for run, found in files.items() if found.leases}
     records = read_all(store, list(newest.values()), lambda path: _lease(store, path))
     held = {run: _holder(records[path]) for run, path in newest.items()}

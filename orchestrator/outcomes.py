@@ -57,7 +57,7 @@ class Outcomes:
         if status.state != "finished" or request.evaluation is None:
             return Outcome(status.state)
         record = self._ledger.evaluation(request.spec.id, request.evaluation.id)
-        return None if record is None else Outcome("finished", record["metrics"])
+        return None if record is None else Outcome("finished", {**record["metrics"], "seconds_per_step": status.seconds_per_step})
 
     def _stopped(self, request: RunRequest, status: RunStatus) -> Outcome | None:
         if status.step not in request.rungs:

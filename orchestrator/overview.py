@@ -70,10 +70,10 @@ class Overview:
         description: Its sentence.
         root: Where it is kept.
         stages: In their order.
-        runs: The known runs that are not simply finished, stopped or missing.
+        runs: The known runs that are not finished or stopped.
         damage: What was found damaged and skipped, as (run, problem).
         live: What the orchestrators that run or ran said last.
-        stops: Whether somebody asked to stop it, and nobody has cleared that yet.
+        stops: Whether somebody asked those who compute it to stop.
     """
 
     experiment: str
@@ -117,11 +117,17 @@ def overview(store: Store, experiment: str, *, damage: bool = True) -> Overview:
         str(record.get("description", "")),
         store.uri,
         tuple(_stage(ledger, stage, stages[str(stage["name"])], runs, live) for stage in declared),
-        tuple(run for run in runs if run.state in ("failed", "cancelled", "running", "interrupted")),
+        tuple(run for run in runs if run.state not in ("finished", "stopped")),
         _damage(ledger, runs) if damage else (),
         live,
-        bool(Control(store).requests().experiments.get(experiment)),
+        _stops(store, experiment, live),
     )
+
+
+def _stops(store: Store, experiment: str, live: Sequence[Live]) -> bool:
+    """Tells whether there is a request to stop that is younger than somebody who computes; those who began later do not obey it."""
+    running = [one.started for one in live if one.is_running]
+    return bool(running) and any(moment >= min(running) for moment in Control(store).times_of_stops(experiment))
 
 
 def overviews(store: Store) -> list[Overview]:

@@ -200,10 +200,10 @@ def _shared(
 
 
 def _at_once(stage: AnyStage, fits: int, runs: int | None) -> int:
-    """No more than there are; and no more than one batch of Optuna, whose next batch waits for it."""
+    """No more than there are; and no more than one wave of a search that learns, whose next wave waits for it."""
     limits = [fits] if runs is None else [fits, runs]
-    if isinstance(stage, SweepStage) and stage.search.learns:
-        limits.append(stage.search.batch)
+    if isinstance(stage, SweepStage) and stage.search.wave is not None:
+        limits.append(stage.search.wave * len(stage.seeds or (0,)))
     return min(limits)
 
 

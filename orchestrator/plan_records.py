@@ -10,6 +10,9 @@ from orchestrator.durations import Span, span_in_words, total
 from orchestrator.estimates import StageTime
 from orchestrator.prices import Cost
 from orchestrator.runs import RunRequest
+from orchestrator.watching import Estimate
+
+_LONGEST_SOURCE = 16
 
 
 class InfeasibleError(G3drError):
@@ -62,6 +65,12 @@ class StagePlan:
         return None if self.runs is None else self.runs - self.finished
 
     @property
+    def estimate(self) -> Estimate:
+        """What is left of it, for a `Watch`: the middles of the ranges."""
+        seconds = None if self.time.seconds is None else self.time.seconds.middle
+        return Estimate(seconds) if self.cost is None else Estimate(seconds, self.cost.amount.middle, self.cost.currency)
+
+    @property
     def sharers(self) -> dict[str, int]:
         """How many runs each of those has that ask for the same."""
         counts: dict[str, int] = {}
@@ -95,8 +104,8 @@ class Plan:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Headings of `table`; costs appear where there are prices."""
-        return ("stage", "kind", "data", "from", "runs", "done", "new", "steps", "time", *(["cost"] if self.currency else []), "runs on")
+        """Headings of `table`: costs where there are prices, in the place of the data sets, which any file shows."""
+        return tuple(_cells(self.stages[0], self.currency))
 
     @property
     def seconds(self) -> Span | None:
@@ -118,7 +127,7 @@ class Plan:
 
     def table(self) -> list[tuple[str, ...]]:
         """Returns one row of texts per stage, for `columns`."""
-        return [_row(stage, costs=bool(self.currency)) for stage in self.stages]
+        return [tuple(_cells(stage, self.currency).values()) for stage in self.stages]
 
     def check(self) -> None:
         """Refuses a plan that does not fit.
@@ -163,24 +172,52 @@ def time_words(stage: StagePlan) -> str:
 
 def cost_words(amount: Span | None, currency: str) -> str:
     """Returns an amount of money as a range."""
-    if amount is None:
-        return "unknown"
-    low, high = f"{amount.low:,.2f}", f"{amount.high:,.2f}"
-    return f"{high} {currency}" if low == high else f"{low} to {high} {currency}"
+    return "unknown" if amount is None else f"{_amounts(amount)} {currency}"
 
 
-def _row(stage: StagePlan, *, costs: bool) -> tuple[str, ...]:
-    numbers = (_count(stage.runs), str(stage.finished), _count(stage.new), "?" if stage.steps is None else f"{stage.steps:,}")
-    cost = stage.cost.amount if stage.cost else None
-    money = (("-" if stage.new == 0 else cost_words(cost, stage.cost.currency if stage.cost else "")),) if costs else ()
-    return (stage.name, stage.kind, stage.data, stage.source or "-", *numbers, time_words(stage), *money, _place(stage))
+def _amounts(amount: Span) -> str:
+    digits = 2 if amount.high < 100 else 0
+    low, high = f"{amount.low:,.{digits}f}", f"{amount.high:,.{digits}f}"
+    return high if low == high else f"{low} to {high}"
 
 
-def _place(stage: StagePlan) -> str:
-    """How many runs at a time, and what each gets: `2 x 1 CPU`, `1 x 4 workers, 8 CPU + 1 GPU`."""
-    resources = stage.resources
-    each = f"{resources.cpus_per_worker:g} CPU" + (f" + {resources.gpus_per_worker:g} GPU" if resources.gpus_per_worker else "")
-    return f"{stage.concurrency} x " + (each if resources.workers == 1 else f"{resources.workers} workers, {each}")
+def resource_words(resources: Resources) -> str:
+    """Returns what a run gets, such as `2 workers with 4 CPUs and 1 GPU each, distributed`."""
+    amounts = ((resources.cpus_per_worker, "CPU"), (resources.gpus_per_worker, "GPU"))
+    each = " and ".join(f"{number:g} {unit}{'' if number <= 1 else 's'}" for number, unit in amounts if number) or "nothing"
+    return (
+        f"{each}, {resources.executor}" if resources.workers == 1 else f"{resources.workers} workers with {each} each, {resources.executor}"
+    )
+
+
+def _cells(stage: StagePlan, currency: str) -> dict[str, str]:
+    """The texts of a row by their headings."""
+    data = {} if currency else {"data": stage.data}
+    cost = {f"cost, {currency}": _cost(stage)} if currency else {}
+    return {
+        "stage": stage.name,
+        "kind": stage.kind,
+        **data,
+        "from": _shortened(stage.source) or "-",
+        "runs": _count(stage.runs),
+        "done": str(stage.finished),
+        "new": _count(stage.new),
+        "steps": "?" if stage.steps is None else f"{stage.steps:,}",
+        "time": time_words(stage),
+        **cost,
+        "at once": str(stage.concurrency),
+    }
+
+
+def _shortened(source: str) -> str:
+    """The end of a path says more than its beginning."""
+    return source if len(source) <= _LONGEST_SOURCE or "/" not in source else "..." + source[3 - _LONGEST_SOURCE :]
+
+
+def _cost(stage: StagePlan) -> str:
+    if stage.new == 0:
+        return "-"
+    return "unknown" if stage.cost is None else _amounts(stage.cost.amount)
 
 
 def _count(number: int | None) -> str:

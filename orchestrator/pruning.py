@@ -4,7 +4,7 @@ While something of a run is deleted its lease is held, so that nothing is taken 
 """
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from time import time
@@ -14,7 +14,7 @@ from orchestrator.inventory import RunFiles, files_of_runs
 from orchestrator.ledger import Leases, Ledger
 from orchestrator.ledger import checkpoints as checkpoint_files
 from orchestrator.ledger.reading import read_all
-from orchestrator.needs import ExperimentRecords, needs_of, read_experiments
+from orchestrator.needs import ExperimentRecords, held_runs, needs_of, read_experiments
 from orchestrator.retention import Deletion, Needs, RetentionPlan, retention_plan
 from orchestrator.store import Store
 
@@ -68,7 +68,7 @@ def prune_plan(ledger: Ledger, names: Collection[str] | None = None, *, orphans:
         ConfigError: There is no such experiment.
     """
     files, experiments = files_of_runs(ledger.store), read_experiments(ledger.store)
-    needs = needs_of(ledger.store, files, experiments.values())
+    needs = needs_of(ledger.store, experiments.values(), held_runs(ledger.store, files))
     plans = [_retention(ledger, files, needs, experiments[name]) for name in _checked(names, experiments)]
     entries = {deletion.path: deletion for plan in plans for deletion in plan.deletions}
     kept = {path: reason for plan in plans for path, reason in plan.kept_because.items()}
@@ -87,7 +87,7 @@ def prune_plan(ledger: Ledger, names: Collection[str] | None = None, *, orphans:
 def apply_retention(
     ledger: Ledger, name: str, *, keep: int, budget: int | None, runs: Collection[str] = (), computed: Collection[str] = ()
 ) -> RetentionPlan:
-    """Deletes what the retention of a running experiment says; one listing, and one small file for each run over the budget.
+    """Deletes what the retention of a running experiment says; one listing, and small files only of runs of which something may go.
 
     Args:
         ledger: Where its runs are.
@@ -101,15 +101,27 @@ def apply_retention(
         What was deleted, and whether the budget is met now.
     """
     files, experiments = files_of_runs(ledger.store), read_experiments(ledger.store)
-    needs = needs_of(ledger.store, files, experiments.values())
-    needs = replace(needs, held={**dict.fromkeys(computed, "this process computes it"), **needs.held})
     own = set(runs) | set(experiments[name].runs if name in experiments else ())
     mine = {run: found for run, found in files.items() if run in own}
     is_over = budget is not None and sum(found.checkpoint_bytes for found in mine.values()) > budget
-    states = {run: status.state for run, status in ledger.statuses(list(mine)).items()} if is_over else {}
-    plan = retention_plan(mine, states, needs, keep=keep, budget=budget)
+    asked = [run for run, found in mine.items() if is_over and found.optimizers]
+    states = {run: status.state for run, status in ledger.statuses(asked).items()}
+    needs = needs_of(ledger.store, experiments.values(), dict.fromkeys(computed, "this process computes it"))
+    plan = _unheld(ledger.store, mine, needs, lambda needs: retention_plan(mine, states, needs, keep=keep, budget=budget))
     PrunePlan(ledger, plan.deletions).apply()
     return plan
+
+
+def _unheld(store: Store, files: Mapping[str, RunFiles], needs: Needs, plan: Callable[[Needs], RetentionPlan]) -> RetentionPlan:
+    """Returns the plan that touches no run that is held, without asking for the leases of those that it does not touch anyway."""
+    asked = set(needs.held)
+    while True:
+        found = plan(needs)
+        touched = {deletion.run for deletion in found.deletions} - asked
+        if not touched:
+            return found
+        asked |= touched
+        needs = replace(needs, held={**needs.held, **held_runs(store, {run: files[run] for run in touched})})
 
 
 def _checked(names: Collection[str] | None, experiments: Mapping[str, ExperimentRecords]) -> list[str]:

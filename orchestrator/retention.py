@@ -77,7 +77,7 @@ class RetentionPlan:
         """One sentence if the budget cannot be met; empty if it is."""
         if not self.exceeded:
             return ""
-        return f"checkpoints need {format_bytes(self.exceeded)} more than `retention.budget` allows; each run's last checkpoint must stay"
+        return f"the checkpoints that must stay need {format_bytes(self.exceeded)} more than `retention.budget` allows"
 
 
 def retention_plan(

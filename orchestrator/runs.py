@@ -42,20 +42,14 @@ def content_id(value: Any) -> str:
     return _digest(_text(value))
 
 
-def _plain(value: Any) -> Any:
-    """Like `dataclasses.asdict` without its copies, which a plan of ten thousand runs feels."""
-    if is_dataclass(value):
-        return {name: _plain(member) for name, member in vars(value).items() if name in value.__dataclass_fields__}
-    return value
-
-
 @lru_cache(maxsize=4096, typed=True)
-def _section_text(section: Any) -> str:
-    """The part of an id's text that a member of a RunSpec gives: the runs of a sweep share most of theirs."""
-    record = _plain(section)
-    if isinstance(section, TrainingConfig):
-        record = {key: value for key, value in record.items() if key not in _NOT_IN_ID}
-    return _text(record)
+def _part(value: Any) -> str:
+    """The text of a frozen dataclass or a value within an id's text; remembered, because the runs of a sweep share most of theirs."""
+    if not is_dataclass(value):
+        return _text(value)
+    left_out = _NOT_IN_ID if isinstance(value, TrainingConfig) else ()
+    names = sorted(member.name for member in fields(value) if member.name not in left_out)
+    return "{" + ",".join(f'"{name}":{_part(getattr(value, name))}' for name in names) + "}"
 
 
 @dataclass(frozen=True)
@@ -104,8 +98,7 @@ class RunSpec:
     @cached_property
     def id(self) -> str:
         """16 hex digits that name the run in the ledger."""
-        parts = {member.name: getattr(self, member.name) for member in fields(self)}
-        return _digest("{" + ",".join(f'"{name}":{_section_text(parts[name])}' for name in sorted(parts)) + "}")
+        return _digest(_part(self))
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain mappings, lists and values."""
@@ -145,7 +138,7 @@ class EvaluationSpec:
     @property
     def id(self) -> str:
         """16 hex digits that name the measurement below its run."""
-        return _digest(_section_text(self))
+        return _digest(_part(self))
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain mappings, lists and values."""
@@ -185,6 +178,7 @@ class RunRequest:
         species: The species, in a grid.
         recipe: The recipe, in a grid.
         index: Number of the trial, in a sweep.
+        kept_checkpoints: The newest so many are kept.
         rungs: Steps at which a sweep with early stopping compares its runs, ascending; they change nothing in the run itself.
     """
 
@@ -204,6 +198,7 @@ class RunRequest:
     species: str | None = None
     recipe: str | None = None
     index: int = 0
+    kept_checkpoints: int = 2
     rungs: tuple[int, ...] = ()
 
     @property

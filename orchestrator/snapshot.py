@@ -57,6 +57,7 @@ class Snapshot:
         last_error: The newest error, with the run's label.
         task: Work outside of runs, as (what, done, of how many).
         stages_done: Stages that are over, with their seconds.
+        note: The newest sentence, while no stage runs.
     """
 
     stage: str = ""
@@ -73,6 +74,7 @@ class Snapshot:
     last_error: str = ""
     task: tuple[str, int, int] | None = None
     stages_done: Mapping[str, float] = field(default_factory=dict)
+    note: str = ""
 
     @property
     def missing(self) -> int:

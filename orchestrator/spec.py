@@ -62,16 +62,21 @@ class StageBase(StageChecks, Strict):
     """What every stage says."""
 
     name: StageName = Field(description="Unique within the experiment; later stages refer to it.")
-    data: DatasetName = Field(description="Name of a data set under `data`.")
+    data: DatasetName = Field(description="Name of a data set under `data`.", examples=["animals"])
     evaluation: Annotated[Overrides, Partial(EvaluationSettings, "SomeEvaluation")] = Field(default_factory=dict)
-    cpus_per_worker: Amount | None = None
-    gpus_per_worker: Amount | None = None
+    cpus_per_worker: Amount | None = Field(None, description="As under `resources`, for this stage.")
+    gpus_per_worker: Amount | None = Field(None, description="As under `resources`, for this stage.")
 
 
 class TrainingStage(StageBase):
     """What every stage that trains says."""
 
-    source: SourceText | None = Field(None, alias="from", description="A stage, `best of <stage>`, or the path or URI of a checkpoint.")
+    source: SourceText | None = Field(
+        None,
+        alias="from",
+        description="A stage, `best of <stage>`, or the path or URI of a checkpoint.",
+        examples=["pretrain", "best of loss_sweep", "s3://bucket/checkpoints/imagenet"],
+    )
     settings: SourceText | None = Field(None, description="`best of <sweep>`: start from the winning values of a sweep.")
     workers: Count | None = Field(None, description="Data-parallel workers; their number does not change the result.")
     min_workers: Count | None = Field(None, description="Go on with as few workers as these while machines are missing.")
@@ -173,7 +178,9 @@ class Experiment(Strict):
 
     name: Name = Field(description="Names the report and the records of the stages.")
     description: str = Field("", description="One sentence for the plan and the report.")
-    root: str = Field("results", description="Where everything is kept: a folder, or s3://bucket/prefix.")
+    root: str = Field(
+        "results", description="Where everything is kept: a folder, or s3://bucket/prefix.", examples=["results", "s3://bucket/prefix"]
+    )
     data: dict[Name, DataSpec] = Field(min_length=1, description="Data sets by name.")
     model: Annotated[ModelConfig, Section()] = Field(default_factory=ModelConfig)
     objective: Annotated[ObjectiveConfig, Section()] = Field(default_factory=ObjectiveConfig)

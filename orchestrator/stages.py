@@ -1,19 +1,21 @@
 """Computes what a stage lacks, and writes down which runs it consists of."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from g3dr.errors import ConfigError
 from orchestrator.capacity import Resources, concurrency
+from orchestrator.choice import objectives_of
 from orchestrator.desk import LedgerDesk
-from orchestrator.expand import best_request, expand_stage, stage_resources
+from orchestrator.expand import WaitError, expand_stage, stage_choice, stage_resources
 from orchestrator.expand_sweep import sweep_proposals
 from orchestrator.knowledge import Deferred, Expansion
+from orchestrator.ledger import RunStatus
 from orchestrator.problems import ExperimentError
 from orchestrator.runs import RunRequest
-from orchestrator.scores import mode_of
-from orchestrator.search import StoppingRule, direction, history_of
+from orchestrator.search import StoppingRule, history_of
 from orchestrator.spec import AnyStage, SweepStage
 
 if TYPE_CHECKING:
@@ -42,17 +44,20 @@ class StageRunner:
         started = time.monotonic()
         expansion = self._expand(stage)
         requests = expansion.requests if isinstance(expansion, Deferred) else tuple(expansion)
+        self._execution.outcomes.prefetch(requests)
         pending = [request for request in requests if not self._execution.is_finished(request)]
         if pending or isinstance(expansion, Deferred):
             more = expansion.count or 0 if isinstance(expansion, Deferred) else 0
             self._watch.stage_started(stage.name, stage.kind, len(requests) + more, len(requests) - len(pending))
+            self._record(stage, requests, 0.0)
             self._compute(stage, list(requests) if isinstance(stage, SweepStage) else pending)
             self._watch.stage_ended(stage.name, time.monotonic() - started)
             requests = tuple(self._known(stage))
             self._record(stage, requests, time.monotonic() - started)
+            self._desk.tidy(at_once=True)
         elif self._recorded_runs(stage) != [request.spec.id for request in requests]:
             self._record(stage, requests, 0.0)
-        return [sentence for request in requests if (sentence := self._failure(request))]
+        return self._failures(requests)
 
     def _recorded_runs(self, stage: AnyStage) -> list[str]:
         record = self._ledger.stage(self._experiment.name, stage.name) or {}
@@ -97,52 +102,53 @@ class StageRunner:
         goal = stage.search.goals[0]
         return StoppingRule(rule, goal.metric, goal.direction, history_of(known, self._ledger.metrics, goal.metric))
 
-    def _failure(self, request: RunRequest) -> str | None:
-        status = self._ledger.status(request.spec.id)
+    def _failures(self, requests: Sequence[RunRequest]) -> list[str]:
+        """Returns one sentence for each run that did not end as it should; one that a person cancelled did."""
+        statuses = self._ledger.statuses([request.spec.id for request in requests])
+        found = (self._failure(request, statuses.get(request.spec.id)) for request in requests)
+        return [sentence for sentence in found if sentence]
+
+    def _failure(self, request: RunRequest, status: RunStatus | None) -> str | None:
         if status is None or status.state == "running":
             return f"{request.label}: did not finish (its process died or was stopped)"
         if status.state == "failed":
             return f"{request.label}: {status.error}"
         return None if self._execution.is_finished(request) else f"{request.label}: has no evaluation"
 
-    def _record(self, stage: AnyStage, requests: tuple[RunRequest, ...], seconds: float) -> None:
+    def _record(self, stage: AnyStage, requests: Sequence[RunRequest], seconds: float) -> None:
         before = self._ledger.stage(self._experiment.name, stage.name) or {}
-        metric = stage.search.metric if isinstance(stage, SweepStage) else getattr(stage, "metric", None)
-        mode = direction(stage.search) if isinstance(stage, SweepStage) else mode_of(metric) if metric else None
+        statuses = self._ledger.statuses([request.spec.id for request in requests])
         record = {
             "name": stage.name,
             "kind": stage.kind,
             "seconds": float(before.get("seconds", 0.0)) + seconds,
-            "runs": [self._entry(request) for request in requests],
-            "best": self._best(stage, metric),
-            "metric": metric,
-            "mode": mode,
+            "runs": [_entry(request, statuses.get(request.spec.id)) for request in requests],
+            **self._choice(stage),
         }
         self._ledger.write_stage(self._experiment.name, stage.name, record)
 
-    def _entry(self, request: RunRequest) -> dict[str, Any]:
-        status = self._ledger.status(request.spec.id)
-        return {
-            "run": request.spec.id,
-            "evaluation": request.evaluation.id if request.evaluation else None,
-            "label": request.label,
-            "assignment": dict(request.assignment),
-            "species": request.species,
-            "recipe": request.recipe,
-            "seed": request.spec.seed,
-            "state": status.state if status else "missing",
-        }
-
-    def _best(self, stage: AnyStage, metric: str | None) -> str | None:
-        if metric is None:
-            return None
-        outcomes = [self._execution.outcome(request) for request in self._known(stage)]
-        if any(outcome is None for outcome in outcomes):
-            return None  # a process died for good; the stage has no best until it is run again
+    def _choice(self, stage: AnyStage) -> dict[str, Any]:
+        """What the stage found; nothing while a run is missing, because a process died for good."""
+        goals = objectives_of(stage)
+        nothing = {"best": None, "metric": goals[0].metric if goals else None, "mode": goals[0].direction if goals else None}
         try:
-            return best_request(self._experiment, stage.name, self._execution.knowledge()).spec.id
-        except ExperimentError:
-            return None
+            choice = stage_choice(self._experiment, stage, self._execution.knowledge())
+        except (ExperimentError, WaitError):
+            return nothing
+        return nothing if choice is None else choice.to_json()
+
+
+def _entry(request: RunRequest, status: RunStatus | None) -> dict[str, Any]:
+    return {
+        "run": request.spec.id,
+        "evaluation": request.evaluation.id if request.evaluation else None,
+        "label": request.label,
+        "assignment": dict(request.assignment),
+        "species": request.species,
+        "recipe": request.recipe,
+        "seed": request.spec.seed,
+        "state": status.state if status else "missing",
+    }
 
 
 def _proposes(stage: AnyStage) -> bool:

@@ -1,6 +1,6 @@
 """What runs took: measured by their workers, kept in the ledger, read by plans.
 
-    timings/<family>/<work>-<machine>-<slot>.json
+    timings/<family>/<work>-<machine>-<what was done>-<slot>.json
 
 Sixteen slots for each kind of work on each kind of machine, chosen by the run's id: the folder does not grow with
 the number of runs, writers need not agree, and a newer measurement replaces an older one.
@@ -88,7 +88,8 @@ def write_timing(store: Store, request: RunRequest, machine: str, seconds_per_st
     work = work_of(request)
     timing = Timing(machine, work.id, work.family, work.size, work.images, seconds_per_step, overhead_seconds)
     slot = int(request.spec.id, 16) % SLOTS
-    path = f"{FOLDER}/{work.family}/{work.id}-{content_id(machine)}-{slot:02d}.json"
+    did = f"{'trained' if seconds_per_step else 'only'}-measured-{work.images}"  # a measurement alone must not replace a training
+    path = f"{FOLDER}/{work.family}/{work.id}-{content_id(machine)}-{did}-{slot:02d}.json"
     store.write_bytes(path, json.dumps(asdict(timing), indent=1, sort_keys=True).encode())
 
 

@@ -175,9 +175,15 @@ class RunInProgress:
         return status is not None and status.state in ("stopped", "cancelled")
 
     def _is_trained(self) -> bool:
-        """A run that another sweep stopped is continued for whoever asks for it here."""
+        """Tells whether only the evaluation is missing; a run that another sweep stopped is continued for whoever asks for it here.
+
+        A run that was trained to its end and failed to be measured may have lost its optimizer's state by now, and needs none.
+        """
         status = self.ledger.status(self.run)
-        return status is not None and status.state == "finished"
+        if status is None or status.state == "finished":
+            return status is not None
+        steps = self.settings.steps
+        return steps > 0 and status.step == steps and self.ledger.latest_step(self.run) == steps
 
     def _trainer(self) -> Trainer:
         """Builds the model with its initial weights and everything that trains it."""
@@ -268,7 +274,7 @@ class RunInProgress:
         if self.placement.rank != 0:
             return
         self.ledger.write_metrics(self.run, checkpoint.step, self._rows, self.claim.token)
-        self.ledger.save_checkpoint(self.run, checkpoint, token=self.claim.token)
+        self.ledger.save_checkpoint(self.run, checkpoint, keep=self.request.kept_checkpoints, token=self.claim.token)
         self._rows = []
         self.record("running")
         self.outputs.checkpoint(checkpoint.step)

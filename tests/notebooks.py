@@ -8,7 +8,7 @@ import nbformat
 from nbclient import NotebookClient
 
 
-def executed(path: Path, folder: Path, seconds: int = 300) -> Any:
+def executed(path: Path, folder: Path, seconds: int = 540) -> Any:
     """Returns the notebook with the outputs of all its cells.
 
     Args:

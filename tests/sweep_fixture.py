@@ -10,7 +10,7 @@ from orchestrator.knowledge import DatasetInfo, Knowledge, Outcome
 from orchestrator.loading import apply_settings, check_document
 from orchestrator.problems import ExperimentError
 from orchestrator.runs import RunRequest
-from orchestrator.search import Proposals
+from orchestrator.search import Proposals, SweepProposals
 from orchestrator.spec import Experiment, SweepStage
 
 KNOWN = Knowledge({"animals": DatasetInfo("uri", "version", ("bird", "fish"), {"train": 12, "test": 4})})
@@ -31,7 +31,7 @@ def problems(*settings: str) -> dict[str, str]:
     return {}
 
 
-def proposals(*settings: str, knowledge: Knowledge = KNOWN) -> Proposals:
+def proposals(*settings: str, knowledge: Knowledge = KNOWN) -> SweepProposals:
     """New proposals of the sweep, as a process has them that was just started."""
     found = experiment(*settings)
     stage = found.stage("losses")

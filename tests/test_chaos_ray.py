@@ -20,7 +20,7 @@ CADENCE = 5
 def room():
     """Two nodes, each large enough for a distributed run."""
     folder = Path(tempfile.mkdtemp(prefix="g3c"))
-    with laboratory(folder, cpus=3, step_seconds=0.1) as room:
+    with laboratory(folder, cpus=3) as room:
         yield room
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -37,7 +37,7 @@ class LosesItsNode(LocalSetup):
 
 def test_a_distributed_run_goes_on_on_another_node(room):
     study = Study(train=60, sweep=0, grid=0, cadence=CADENCE)
-    made = room.run(study, "node", [Injection(28, 0.0, "node", "pair", 0.5)], make_setup=LosesItsNode)
+    made = room.run(study, "node", [Injection(28, 0.0, "node", "pair", 0.5)], step_seconds=0.1, make_setup=LosesItsNode)
     ((run, state),) = made.outcome.states.items()
     assert [hit for _, hit in made.journal.injected] in (["node with 2 training workers"], ["node with 1 training workers"])
     assert made.journal.crashes == []
@@ -57,7 +57,7 @@ def test_a_sample_of_chaos_changes_no_result(room):
     schedule = Injector(11, study.phases).schedule(3)
     assert {injection.fault for injection in schedule} == {"trial actor", "orchestrator", "node"}
     alone = room.run(study, "alone")
-    disturbed = room.run(study, "disturbed", schedule)
+    disturbed = room.run(study, "disturbed", schedule, step_seconds=0.1)
     assert verdict(alone, disturbed) == []
     assert len(disturbed.journal.injected) == 3
     assert alone.counts.repeated == 0

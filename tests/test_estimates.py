@@ -119,6 +119,16 @@ def test_timings_survive_the_store_and_do_not_grow_with_the_number_of_runs(tmp_p
     assert read_timings(store, [work_of(request("model.generator.width=24"))]) == []
 
 
+def test_measuring_a_run_later_does_not_replace_what_its_steps_took(tmp_path):
+    store, run = FolderStore(tmp_path), request()
+    write_timing(store, run, "here", 0.5, 1.5)
+    write_timing(store, run, "here", 0.0, 2.5)
+    assert {(timing.seconds_per_step, timing.overhead_seconds) for timing in read_timings(store, [work_of(run)])} == {
+        (0.5, 1.5),
+        (0.0, 2.5),
+    }
+
+
 def test_a_worker_times_steps_and_all_else(tmp_path):
     store, run = FolderStore(tmp_path), request()
     RunTimer(run).write(store, measured=False)
@@ -172,5 +182,6 @@ def test_what_people_type_as_a_time(text, seconds):
 
 def test_times_in_words():
     assert [in_words(seconds) for seconds in (3, 99, 600, 9000, 400_000)] == ["3 s", "99 s", "10 min", "2.5 h", "4.6 d"]
+    assert [in_words(seconds) for seconds in (36_000, 1_000_000)] == ["10 h", "12 d"]
     assert [span_in_words(Span(*ends)) for ends in ((480, 720), (50, 700), (30.1, 30.2))] == ["8 to 12 min", "50 s to 12 min", "30 s"]
     assert math.isclose(Span(1, 2).times(3).high, 6)

@@ -1,22 +1,20 @@
 """Leases: who holds a run, when a lease is dead, what a late writer may still do."""
 
-import logging
 import os
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import pytest
+from lease_fixture import ELSEWHERE, FlakyStore, wait_for
 
-from orchestrator.ledger import LeaseKeeper, LeaseLostError, Leases, Ledger, RunStatus
+from orchestrator.ledger import LeaseLostError, Leases, Ledger, RunStatus
 from orchestrator.ledger.lease_record import LeaseRecord
 from orchestrator.ledger.processes import ProcessName
-from orchestrator.store import FolderStore, StoreError, open_store
+from orchestrator.store import StoreError, open_store
 
 pytestmark = pytest.mark.unit
 
-ELSEWHERE = ProcessName("elsewhere", "another-boot", "pid:[1]", 1, 1)
 SLEEPER = "import sys, time; print('up', flush=True); time.sleep(600)"
 
 
@@ -28,24 +26,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-class FlakyStore(FolderStore):
-    """Refuses everything while it is away."""
-
-    away = False
-
-    def write_bytes(self, path, data):
-        self._refuse()
-        super().write_bytes(path, data)
-
-    def entries(self, prefix=""):
-        self._refuse()
-        yield from super().entries(prefix)
-
-    def _refuse(self):
-        if self.away:
-            raise StoreError("no answer")
 
 
 @pytest.fixture
@@ -195,6 +175,16 @@ def test_whoever_acts_on_an_old_look_gets_nothing(store, monkeypatch):
     assert leases_of(store).is_current("run", third.token)
 
 
+def test_whoever_saw_no_lease_at_all_gets_nothing_if_there_were_two_since(store, monkeypatch):
+    late = leases_of(store)
+    monkeypatch.setattr(late, "find", lambda run: None)
+    leases_of(store).acquire("run").release()
+    current = leases_of(store).acquire("run")
+    assert late.acquire("run") is None
+    assert files(store) == ["00000002.json"]
+    assert leases_of(store).is_current("run", current.token)
+
+
 def test_whoever_acts_on_an_old_look_gets_nothing_even_if_all_was_tidied_away(store, monkeypatch):
     first = leases_of(store).acquire("run")
     first.release()
@@ -246,7 +236,7 @@ def test_a_killed_process_on_this_machine_holds_nothing(store, sleeper):
     Leases(store, owner=_name_of(sleeper.pid)).acquire("run")
     assert Leases(store).acquire("run") is None
     sleeper.kill()
-    _wait_for(lambda: Leases(store).holder("run").gone)  # a zombie, for nobody has asked for its result yet
+    wait_for(lambda: Leases(store).holder("run").gone)  # a zombie, for nobody has asked for its result yet
     lease = Leases(store).acquire("run")
     assert lease is not None
     assert Leases(store).holder("run").pid == os.getpid()
@@ -263,54 +253,6 @@ def test_of_another_machine_boot_or_container_nothing_is_certain(change):
     gone = replace(ProcessName.current(), started=1)
     assert gone.is_gone()
     assert not replace(gone, **change).is_gone()
-
-
-def _wait_for(condition, seconds=20.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
-def test_the_keeper_renews_until_the_end_and_gives_everything_back(store):
-    with LeaseKeeper(Leases(store), every=0.01) as keeper:
-        tokens = {run: keeper.acquire(run) for run in ("one", "two", "three")}
-        assert keeper.acquire("one") is None
-        _wait_for(lambda: all(Leases(store).find(run).record.counter > 2 for run in tokens))
-        keeper.release("three")
-        assert keeper.held == {"one", "two"}
-        assert Leases(store).holder("three") is None
-        assert Leases(store).is_current("one", tokens["one"])
-    assert [Leases(store).holder(run) for run in tokens] == [None] * 3
-    assert keeper.lost == frozenset()
-
-
-def test_the_keeper_outlasts_a_store_that_is_away(tmp_path, caplog):
-    caplog.set_level(logging.INFO)
-    store = FlakyStore(tmp_path / "root")
-    with LeaseKeeper(Leases(store), every=0.01) as keeper:
-        token = keeper.acquire("run")
-        store.away = True
-        _wait_for(lambda: any("cannot be renewed" in record.getMessage() for record in caplog.records))
-        time.sleep(0.1)
-        store.away = False
-        _wait_for(lambda: any("renewed again" in record.getMessage() for record in caplog.records))
-        assert keeper.held == {"run"}
-        assert Leases(store).is_current("run", token)
-    assert len([record for record in caplog.records if "cannot be renewed" in record.getMessage()]) == 1
-
-
-def test_the_keeper_says_what_was_taken_over(store, caplog):
-    with LeaseKeeper(Leases(store), every=0.01) as keeper:
-        keeper.acquire("run")
-        record = Leases(store).find("run").record
-        store.write_bytes("runs/run/lease/00000002.json", replace(record, word="other", owner=ELSEWHERE).to_bytes())
-        _wait_for(lambda: keeper.lost == {"run"})
-        assert keeper.held == frozenset()
-        keeper.release("run")
-        assert keeper.lost == frozenset()
-    assert Leases(store).holder("run").host == "elsewhere", "nothing of the new holder's was touched"
-    assert "taken over by process 1 on elsewhere" in caplog.text
 
 
 @pytest.mark.data

@@ -1,5 +1,6 @@
 """YAML, `extends:` and `--set`."""
 
+import io
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,61 @@ def test_a_child_drops_a_stage_of_its_parent_by_name():
     assert merge(parent, {"stages": [{"name": "b", "remove": True}]}) == {"stages": [{"name": "a", "kind": "train"}]}
     unknown = {"name": "c", "remove": True}  # stays, and is refused as an unknown key later
     assert merge(parent, {"stages": [unknown]})["stages"][-1] == unknown
+
+
+def test_anchors_and_merge_keys_work_and_are_still_checked_for_keys_that_stand_twice():
+    text = "one: &form {form: l1, weight: 1}\ntwo: {<<: *form, weight: 2}\nthree: *form\n"
+    assert parse_yaml(text, "x") == {
+        "one": {"form": "l1", "weight": 1},
+        "two": {"form": "l1", "weight": 2},
+        "three": {"form": "l1", "weight": 1},
+    }
+    with pytest.raises(ExperimentError, match="each key once"):
+        parse_yaml("two: {<<: {a: 1}, b: 1, b: 2}", "x")
+
+
+def test_set_takes_whole_mappings_and_takes_things_out(parent: Path) -> None:
+    experiment = load_experiment(parent, ["data.animals={procedural: {species: [3]}}", "~stages.two", "~training.steps"])
+    assert experiment.data["animals"].procedural is not None
+    assert experiment.data["animals"].procedural.species == (3,)
+    assert [stage.name for stage in experiment.stages] == ["one"]
+    assert experiment.training.steps == 300_000  # the default again
+    document = {"stages": [{"name": "s", "axes": {"objective.rgb.form": [1], "seed": [2]}}]}
+    assert apply_settings(document, ["~stages.s.axes.objective.rgb.form"])["stages"][0]["axes"] == {"seed": [2]}
+    assert "objective.rgb.form" in document["stages"][0]["axes"]  # the given document stays
+
+
+def test_every_wrong_set_is_said_at_once(parent: Path) -> None:
+    with pytest.raises(ExperimentError) as error:
+        load_experiment(parent, ["training.steps", "stages.oen.workers=2", "~training.stepz", "~name.x", "training.steps=[1"])
+    assert [problem.path for problem in error.value.problems] == [
+        "training.steps",
+        "stages.oen.workers",
+        "~training.stepz",
+        "~name.x",
+        "training.steps",
+    ]
+    assert 'did you mean "steps"' in str(error.value)
+
+
+def test_a_missing_parent_is_named_with_its_child(tmp_path: Path) -> None:
+    (tmp_path / "child.yaml").write_text("extends: parent.yaml\nname: x\n", encoding="utf-8")
+    with pytest.raises(ExperimentError, match=r"parent\.yaml: .*No such file or directory, extended by child\.yaml"):
+        load_experiment(tmp_path / "child.yaml")
+
+
+def test_files_that_extend_each_other_are_refused(tmp_path: Path) -> None:
+    for one, other in (("a", "b"), ("b", "c"), ("c", "a")):
+        (tmp_path / f"{one}.yaml").write_text(f"extends: {other}.yaml\nname: {one}\n", encoding="utf-8")
+    with pytest.raises(ExperimentError, match="a file that does not extend this one in turn"):
+        load_experiment(tmp_path / "a.yaml")
+
+
+def test_standard_input_is_a_file_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(PARENT.encode())))
+    assert load_experiment("-").name == "parent"
+
+
+def test_the_environment_is_not_expanded(parent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHERE", "elsewhere")
+    assert load_experiment(parent, ["root=$WHERE/${WHERE}"]).root == "$WHERE/${WHERE}"

@@ -251,6 +251,4 @@ def test_how_many_runs_fit(resources: Resources, capacity: Capacity, expected: i
 
 
 def test_missing_gpus_are_named() -> None:
-    assert "need 2 GPUs, but the cluster has 1" in (
-        infeasible("s", Resources(2, 1, 1), Capacity(64, 1)) or ""
-    )
+    assert "need 2 GPUs, but the cluster has 1" in (infeasible("s", Resources(2, 1, 1), Capacity(64, 1)) or "")

@@ -230,7 +230,7 @@ def test_a_long_run_tells_where_it_is_every_ten_seconds(plain_watch, clock):
         plain_watch.run_progress("pretrain", step, 100, {"loss": 0.25})
     lines = lines_of(plain_watch)
     assert len(lines) == 7
-    assert lines[-1] == "  pretrain: 1 running of 1; pretrain at step 60 of 100  loss 0.25; 40 s left"
+    assert lines[-1] == "  pretrain: 1 running of 1; pretrain at step 60 of 100  loss 0.25; 41 s left"
 
 
 def test_a_retry_is_told_with_its_reason(plain_watch):

@@ -78,6 +78,9 @@ class MemoryDesk:
     def is_cancelled(self, run):
         return run in self.world.cancelled
 
+    def cancel(self, request):
+        self.world.finish(request, "cancelled")
+
 
 class Ends(Watch):
     def __init__(self) -> None:

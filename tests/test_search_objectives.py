@@ -48,7 +48,7 @@ def test_a_pareto_set_of_nothing_is_empty() -> None:
 
 
 AXES = {f"x{number}": parse_axis({"uniform": [0, 1]}) for number in range(6)}
-TRIALS = 60
+TRIALS = 80
 CORNER = (1.1, 7.0)
 
 

@@ -82,13 +82,13 @@ def test_members_that_failed_take_over_from_the_best_and_a_lost_generation_start
     assert {request.spec.initial for request in third} <= {request.spec.id for request in second}
 
 
-MEMBERS, GENERATIONS = 6, 8
+MEMBERS, GENERATIONS = 8, 10
 RATE = {"rate": parse_axis({"log_uniform": [1e-4, 1]})}
 
 
 def gain(value: float, generation: int) -> float:
-    """What a generation learns: most at a rate that falls by half an order of magnitude from each generation to the next."""
-    return math.exp(-((math.log10(value) + 0.5 * generation) ** 2))
+    """What a generation learns: most at a rate that falls by a third of an order of magnitude from each generation to the next."""
+    return math.exp(-((math.log10(value) + generation / 3) ** 2))
 
 
 def population_score(seed: int) -> float:

@@ -77,6 +77,19 @@ def test_a_run_that_is_tried_again_changes_nothing_that_was_proposed() -> None:
     assert [found.request(index, ledger.outcome) for index in range(found.total)] == first
 
 
+def test_a_failure_that_others_were_built_upon_is_settled() -> None:
+    ledger = MemoryLedger(lambda request: None if request.index == 0 else {"depth_rmse": 0.5})
+    run(proposals(*SEARCHES["tpe"]), ledger, computed=2, at_once=1)
+    anew = proposals(*SEARCHES["tpe"])
+    assert anew.request(0, ledger.outcome) is not None
+    assert not anew.is_settled(0, ledger.outcome)  # nothing that follows is over
+    run(proposals(*SEARCHES["tpe"]), ledger, computed=1, at_once=1)
+    later = proposals(*SEARCHES["tpe"])
+    assert later.is_settled(0, ledger.outcome)
+    assert not later.is_settled(8, ledger.outcome)  # the last wave
+    assert not proposals(*SEARCHES["random"]).is_settled(0, ledger.outcome)
+
+
 # seeds
 
 

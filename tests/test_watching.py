@@ -90,6 +90,14 @@ def test_the_stages_own_pace_says_when_it_ends(board, clock):
     assert now.currency == "EUR"
 
 
+def test_what_an_earlier_attempt_did_is_no_pace(board, clock):
+    board.run_started("a", "1f", 100)
+    board.run_progress("a", 80, 100, {})
+    clock.now += 20
+    board.run_progress("a", 100, 100, {})  # a fifth of a run in 20 s; seven more are to come
+    assert board.snapshot().seconds_left == pytest.approx(7 * 100)
+
+
 def test_nobody_knows_how_long_it_takes_at_first(board):
     assert board.snapshot().seconds_left is None
     assert board.snapshot().cost_left is None
@@ -115,6 +123,14 @@ def test_a_new_stage_forgets_the_one_before(board):
     now = board.snapshot()
     assert (now.stage, now.running, now.goal, dict(now.ended)) == ("species", (), None, {})
     assert now.stages_done == {"losses": 12.0}
+
+
+def test_a_sentence_is_remembered_until_a_stage_begins(clock):
+    board = Board(clock)
+    board.note("starting Ray on this machine")
+    assert board.snapshot().note == "starting Ray on this machine"
+    board.stage_started("losses", "sweep", 10, 2)
+    assert board.snapshot().note == ""
 
 
 def test_a_snapshot_survives_json_whatever_the_numbers(board):

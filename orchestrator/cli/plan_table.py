@@ -7,9 +7,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from orchestrator.durations import span_in_words
-from orchestrator.plan_records import Plan, cost_words
+from orchestrator.plan_records import Plan, cost_words, resource_words
 
-_NUMBERS = {"runs", "done", "new", "steps", "time", "cost"}
+_WORDS = {"stage", "kind", "data", "from"}
 _SHOWN_SHARERS = 6
 
 
@@ -31,6 +31,7 @@ def print_plan(plan: Plan, console: Console) -> None:
 
 def notes(plan: Plan) -> Iterator[str]:
     """Yields the sentences below the table: time and cost in all, who shares what, and what is not known yet."""
+    yield from _resources(plan)
     if any(stage.new != 0 for stage in plan.stages):
         yield _time(plan)
     if plan.currency and any(stage.new != 0 for stage in plan.stages):
@@ -43,6 +44,14 @@ def notes(plan: Plan) -> Iterator[str]:
             yield f"shared: runs of {stage.name} are in {len(shown) - _SHOWN_SHARERS} more stages; --json lists them"
     for reason in dict.fromkeys(stage.waits_for for stage in plan.stages if stage.waits_for):
         yield f"not known yet: {reason}"
+
+
+def _resources(plan: Plan) -> Iterator[str]:
+    stages: dict[str, list[str]] = {}
+    for stage in plan.stages:
+        stages.setdefault(resource_words(stage.resources), []).append(stage.name)
+    for words, names in stages.items():
+        yield f"each run gets {words}" + (f" ({', '.join(names)})" if len(stages) > 1 else "")
 
 
 def _time(plan: Plan) -> str:
@@ -67,7 +76,7 @@ def _cost(plan: Plan) -> str:
 def _table(plan: Plan) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in plan.columns:
-        table.add_column(name, justify="right" if name in _NUMBERS else "left", overflow="fold", no_wrap=name in _NUMBERS)
+        table.add_column(name, justify="left" if name in _WORDS else "right", overflow="fold", no_wrap=name not in _WORDS)
     for row in plan.table():
         table.add_row(*(escape(text) for text in row))
     return table

@@ -43,7 +43,7 @@ def run(
     plan = execution.plan(read_prices(prices))
     print_plan(plan, out)
     plan.check()
-    if execution.is_complete():
+    if all(stage.new == 0 for stage in plan.stages):
         out.print("everything is in the ledger already; writing the report", highlight=False)
     elif not (yes or _agreed(plan, threshold, out)):
         raise typer.Exit(1)
@@ -61,11 +61,16 @@ def _agreed(plan: Plan, threshold: Threshold | None, out: Console) -> bool:
     reason = "" if threshold is None else threshold.exceeded_by(plan)
     if threshold is not None and not reason:
         return True
-    if sys.stdin.isatty():
+    if is_answered_here():
         return bool(Confirm.ask(f"this {reason}; start?" if reason else "start?", console=out, default=not reason))
     if reason:
         raise G3drError(f"this {reason}, which is above --ask-above, and nobody can be asked here: add --yes to start it all the same")
     return True
+
+
+def is_answered_here() -> bool:
+    """Tells whether a person sits at the other end."""
+    return sys.stdin.isatty()
 
 
 def _say_where(out: Console, index: str) -> None:

@@ -68,7 +68,7 @@ def _show_all(store: Store, out: Console, *, as_json: bool) -> None:
     for one in found:
         begun = sum(1 for stage in one.stages if stage.runs)
         states = ", ".join(filter(None, [_counts(_summed(one)), f"{sum(sum(s.runs.values()) for s in one.stages):,} in all"]))
-        now = ", ".join(f"{live.snapshot.stage or 'between stages'} on {live.host}" for live in one.running) or "-"
+        now = ", ".join(f"{live.snapshot.stage or live.snapshot.note or 'between stages'} on {live.host}" for live in one.running) or "-"
         table.add_row(escape(one.experiment), f"{begun} of {len(one.stages)}", states, escape(now))
     out.print(table)
     out.print(f"next: g3dr status {found[0].experiment} --root {store.uri}", markup=False, soft_wrap=True)
@@ -101,6 +101,7 @@ def _picture(found: Overview, width: int, height: int) -> RenderableType:
         parts += [Text(_orchestrator(live), style="dim")]
         if live.is_running:
             parts.append(draw(live.snapshot, width, max(12, height - len(found.stages) - 8)))
+            parts += [Text(live.snapshot.note)] if live.snapshot.note else []
     parts += _computed_now(found) + _errors(found)
     parts += [Text.assemble(("damaged and skipped: ", "red"), f"run {run}: {problem}") for run, problem in found.damage]
     if found.stops and found.running:
@@ -171,6 +172,12 @@ def _errors(found: Overview) -> list[RenderableType]:
     return [*lines, *([Text(f"and {more:,} more that failed", style="dim")] if more else [])]
 
 
+def _is_unfinished(found: Overview) -> bool:
+    """Tells whether something is left to compute, and nobody does it."""
+    has_begun_all = bool(found.stages) and all(stage.runs for stage in found.stages)
+    return not has_begun_all or any(run.state in ("interrupted", "missing") for run in found.runs)
+
+
 def _say_next(found: Overview, out: Console) -> None:
     root = f" --root {found.root}"
     failed = next((run for state in ("failed", "cancelled") for run in found.runs if run.state == state), None)
@@ -178,7 +185,7 @@ def _say_next(found: Overview, out: Console) -> None:
         words = f"g3dr logs {failed.run}{root}, then g3dr retry {found.experiment}{root} and run it again"
     elif found.running:
         words = f"g3dr status {found.experiment} --follow{root}, or g3dr stop {found.experiment}{root}"
-    elif any(run.state == "interrupted" for run in found.runs):
+    elif _is_unfinished(found):
         words = "run the experiment again: it goes on where it stopped"
     else:
         words = f"g3dr report {found.experiment}{root}"

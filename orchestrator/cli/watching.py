@@ -50,6 +50,10 @@ class PlainWatch(Board):
 
     def note(self, text: str) -> None:
         """Prints the sentence."""
+        super().note(text)
+        self._print(text)
+
+    def _print(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False)
 
     def stage_started(self, stage: str, kind: str, runs: int, finished: int) -> None:
@@ -57,7 +61,7 @@ class PlainWatch(Board):
         super().stage_started(stage, kind, runs, finished)
         self._tells_each, self._errors = runs - finished <= FEW_RUNS, 0
         there = f", {finished:,} already in the ledger" if finished else ""
-        self.note(f"{stage} ({kind}): {runs:,} {'run' if runs == 1 else 'runs'}{there}")
+        self._print(f"{stage} ({kind}): {runs:,} {'run' if runs == 1 else 'runs'}{there}")
 
     def run_progress(self, label: str, step: int, steps: int, metrics: Mapping[str, float]) -> None:
         """Prints where everything is, if the last line is old enough."""
@@ -86,7 +90,7 @@ class PlainWatch(Board):
         """Prints the time it took and what came of it."""
         now = self.snapshot()
         super().stage_ended(stage, seconds)
-        self.note(f"{stage}: done in {seconds:.0f} s{_outcome(now)}")
+        self._print(f"{stage}: done in {seconds:.0f} s{_outcome(now)}")
 
     def task(self, description: str, done: int, total: int) -> None:
         """Prints how far work outside of runs is."""
@@ -97,7 +101,7 @@ class PlainWatch(Board):
 
     def _tell(self, text: str) -> None:
         self._last = time.monotonic()
-        self.note(text)
+        self._print(text)
 
     def _tell_end(self, text: str) -> None:
         if self._tells_each:
@@ -135,10 +139,10 @@ class LiveWatch(PlainWatch):
         """Returns what is drawn now."""
         return draw(self.snapshot(), self._console.width, self._console.height)
 
-    def note(self, text: str) -> None:
-        """Prints the sentence above the table, which is renewed first: an old, long one would push the sentence off the screen."""
+    def _print(self, text: str) -> None:
+        """Prints above the table, which is renewed first: an old, long one would push the sentence off the screen."""
         self._live.refresh()
-        super().note(text)
+        super()._print(text)
 
     def task(self, description: str, done: int, total: int) -> None:
         """Is drawn as a bar."""

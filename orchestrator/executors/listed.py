@@ -20,3 +20,7 @@ class ListedRuns:
     def request(self, index: int, outcome: OutcomeOf) -> RunRequest:  # noqa: ARG002  (these depend on nothing)
         """Returns the request at `index`."""
         return self._requests[index]
+
+    def is_settled(self, index: int, outcome: OutcomeOf) -> bool:  # noqa: ARG002  (these depend on nothing)
+        """Nothing is built on any of them here."""
+        return False

@@ -49,6 +49,9 @@ class Desk(Protocol):
     def is_cancelled(self, run: str) -> bool:
         """Tells whether somebody asked to stop a run."""
 
+    def cancel(self, request: RunRequest) -> None:
+        """Records that a person ended a run, or does not want it begun."""
+
 
 @dataclass
 class Handed:
@@ -242,10 +245,13 @@ class RunQueue(Searcher):  # type: ignore[misc]  # ray has no types
                 return None  # it depends on results that are being computed
             self._index += 1
             run = request.spec.id
-            if run in self._given_up or self._is_open(run) or self._desk.is_cancelled(run):
+            if run in self._given_up or self._is_open(run):
+                continue
+            if self._desk.is_cancelled(run):
+                self._desk.cancel(request)
                 continue
             outcome = self._desk.outcome(request)
-            if outcome is not None and outcome.state != "failed":
+            if outcome is not None and (outcome.state != "failed" or self._proposals.is_settled(self._index - 1, self._outcome)):
                 continue
             token = self._desk.claim(run)
             if token is None:

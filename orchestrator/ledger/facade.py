@@ -118,6 +118,11 @@ class Ledger:
         """
         return next(checkpoints.readable_ones(self.store, run, optimizer=optimizer), None)
 
+    def latest_step(self, run: str) -> int | None:
+        """Returns the step of the newest checkpoint whose model is readable; None if there is none."""
+        checkpoint = self.latest_checkpoint(run, optimizer=False)
+        return checkpoint.step if checkpoint else None
+
     def resume(self, run: str, *, drop: bool = True) -> "Checkpoint | None":
         """Returns the checkpoint from which a run goes on; None if it begins anew.
 

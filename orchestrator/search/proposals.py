@@ -34,6 +34,15 @@ class Proposals(Protocol):
         """
         ...
 
+    def is_settled(self, index: int, outcome: OutcomeOf) -> bool:
+        """Tells whether others were already proposed from the result of request `index`; if it failed, it then stays so.
+
+        Args:
+            index: Number of the request.
+            outcome: As in `request`.
+        """
+        ...
+
 
 class MakeRequest(Protocol):
     """Makes the request of one run of a trial."""
@@ -48,6 +57,9 @@ class MakeRequest(Protocol):
             parent: The run that it trains on from; None for what the stage starts from.
         """
         ...
+
+
+_Trial = tuple[Proposal, list[RunRequest]]
 
 
 class SweepProposals:
@@ -68,7 +80,7 @@ class SweepProposals:
         self._search, self._sampler, self._make, self._seeds = search, sampler, make, tuple(seeds)
         self.total = trials * len(self._seeds)
         self._results: list[TrialResult] = []
-        self._made: dict[int, tuple[Proposal, list[RunRequest]]] = {}
+        self._made: dict[int, _Trial] = {}
 
     def request(self, index: int, outcome: OutcomeOf) -> RunRequest | None:
         """Returns request `index`, from 0; None while results are missing that it depends on."""
@@ -79,26 +91,48 @@ class SweepProposals:
         if not self._search.learns:  # nobody will ask for its result
             proposal = self._sampler.propose(trial, ())
             return self._make(trial, proposal, self._seeds[place], None)
-        return self._trial(trial)[1][place]
+        return self._trial(trial, self._results)[1][place]
+
+    def is_settled(self, index: int, outcome: OutcomeOf) -> bool:
+        """Tells whether trials that were proposed from the result of request `index` are over.
+
+        Trying a failed run again would then change what is proposed after it, and lose what was computed since.
+        """
+        wave, trials = self._search.wave or 0, self.total // len(self._seeds)
+        end = first_of_wave(self._search, index // len(self._seeds)) + wave
+        results = self._results_of(end, outcome) if wave and end < trials else None
+        if results is None:
+            return False
+        following = [self._made_from(number, results) for number in range(end, min(end + wave, trials))]
+        return any(outcome(request) is not None for _, requests in following for request in requests)
 
     def _knows(self, count: int, outcome: OutcomeOf) -> bool:
         """Collects the results of the first `count` trials; tells whether all are there."""
-        while len(self._results) < count:
-            number = len(self._results)
-            proposal, requests = self._trial(number)
+        results = self._results_of(count, outcome)
+        self._results = self._results if results is None else results
+        return results is not None
+
+    def _results_of(self, count: int, outcome: OutcomeOf) -> list[TrialResult] | None:
+        """Returns the results of the first `count` trials and of those known before; None while one is missing."""
+        results = list(self._results)
+        for number in range(len(results), count):
+            proposal, requests = self._trial(number, results)
             outcomes = [outcome(request) for request in requests]
             known = [found for found in outcomes if found is not None]
             if len(known) < len(outcomes):
-                return False
-            self._results.append(TrialResult(number, proposal.assignment, trial_values(known, self._search)))
-        return True
+                return None
+            results.append(TrialResult(number, proposal.assignment, trial_values(known, self._search)))
+        return results
 
-    def _trial(self, number: int) -> tuple[Proposal, list[RunRequest]]:
+    def _trial(self, number: int, results: Sequence[TrialResult]) -> _Trial:
         if number not in self._made:
-            proposal = self._sampler.propose(number, self._results[: first_of_wave(self._search, number)])
-            parent = None if proposal.parent is None else self._trial(proposal.parent)[1][0]
-            self._made[number] = proposal, [self._make(number, proposal, seed, parent) for seed in self._seeds]
+            self._made[number] = self._made_from(number, results)
         return self._made[number]
+
+    def _made_from(self, number: int, results: Sequence[TrialResult]) -> _Trial:
+        proposal = self._sampler.propose(number, results[: first_of_wave(self._search, number)])
+        parent = None if proposal.parent is None else self._trial(proposal.parent, results)[1][0]
+        return proposal, [self._make(number, proposal, seed, parent) for seed in self._seeds]
 
 
 def trial_values(outcomes: Sequence[Outcome], search: SearchSpec) -> tuple[float, ...] | None:

@@ -57,7 +57,7 @@ class RunOutputs:
             self._log.uncaught(error)
         elif not self._ended:
             self._log.say(f"left at step {self._step}, before the end")
-        self._save(self._step if self._ended else None)
+        self._log.save()
         self._files.close(PATIENCE_SECONDS)
         self._server.close(PATIENCE_SECONDS)
 
@@ -82,7 +82,9 @@ class RunOutputs:
             group: Other numbers than those of the training, such as `evaluation`.
         """
         self._step = step
-        numbers = finite(metrics)
+        numbers = {name: value for name, value in finite(metrics).items() if name != "step"}
+        if not numbers:
+            return
         for tracker in self._trackers:
             tracker.add(step, numbers, group)
         if group or time.monotonic() - self._line >= _LINE_SECONDS:
@@ -91,11 +93,14 @@ class RunOutputs:
             self._log.say(f"{group} at step {step}: {shown}" if group else f"step {step}: {shown}")
 
     def checkpoint(self, step: int) -> None:
-        """Has everything written that leads to a checkpoint; to be called when the checkpoint is in the store."""
+        """Has everything written that leads to a checkpoint; to be called when the checkpoint is in the store.
+
+        Numbers after the last checkpoint are not written: a continued run computes them again.
+        """
         self._save(step)
 
     def ended(self, state: str, error: str | None = None) -> None:
-        """Notes how the run ended.
+        """Notes how the run ended, and has everything written: a process may be ended without leaving the context.
 
         Args:
             state: As in its status.
@@ -103,14 +108,12 @@ class RunOutputs:
         """
         self._ended = True
         self._log.say(f"{state} at step {self._step}" + (f": {error}" if error else ""))
+        self._save(self._step)
         for tracker in self._trackers:
             if isinstance(tracker, MlflowRun):
-                tracker.save(self._step)
                 tracker.end(state)
 
-    def _save(self, step: int | None) -> None:
-        """Numbers after the last checkpoint are not written: a continued run computes them again."""
-        if step is not None:
-            for tracker in self._trackers:
-                tracker.save(step)
+    def _save(self, step: int) -> None:
+        for tracker in self._trackers:
+            tracker.save(step)
         self._log.save()

@@ -8,12 +8,17 @@ from pathlib import Path
 HOOK = Path(__file__).parent / "hook"
 
 
-def counting_environment(folder: Path, step_seconds: float) -> dict[str, str]:
+def counting_environment(folder: Path) -> dict[str, str]:
     """Returns what makes every Python process below count its training steps into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     tests = HOOK.parent.parent
     paths = f"{HOOK}:{tests.parent}:{tests}"
-    return {"PYTHONPATH": paths, "G3DR_CHAOS_COUNTS": str(folder), "G3DR_CHAOS_STEP_SECONDS": str(step_seconds)}
+    return {"PYTHONPATH": paths, "G3DR_CHAOS_COUNTS": str(folder)}
+
+
+def slow_down(folder: Path, step_seconds: float) -> None:
+    """Makes the steps of the runs that begin from now on take at least so long."""
+    (folder / "step_seconds").write_text(str(step_seconds), encoding="utf-8")
 
 
 @dataclass

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from chaos.campaign import Campaign, Journal, leftovers
 from chaos.cluster import Cluster
-from chaos.counting import Counts, counting_environment
+from chaos.counting import Counts, counting_environment, slow_down
 from chaos.injector import Injection
 from chaos.outages import Gate
 from chaos.outcome import Outcome, held_leases, read_outcome
@@ -53,10 +53,20 @@ class Laboratory:
         study: Study,
         name: str,
         schedule: Sequence[Injection] = (),
+        *,
+        step_seconds: float = 0.0,
         say: Callable[[str], None] = print,
         make_setup: type[LocalSetup] = LocalSetup,
     ) -> Measured:
-        """Runs `study` on a fresh root called `name`, under a schedule of faults that a `make_setup` carries out.
+        """Runs `study` on a fresh root called `name`, under a schedule of faults.
+
+        Args:
+            study: The experiment.
+            name: Of the root, below the bucket.
+            schedule: Faults, in the order in which they come.
+            step_seconds: A training step takes at least so long, without using the processor.
+            say: Gets a line for each thing that happens.
+            make_setup: What starts the experiment and carries the faults out.
 
         Raises:
             ChaosError: It hangs or gives up.
@@ -65,6 +75,7 @@ class Laboratory:
         file = study.write(self.folder / name)
         command = ("orchestrator", "run", str(file), "--root", root, "--yes")
         setup = make_setup(self.cluster, self.gate, command, self.folder / name)
+        slow_down(self.folder / "counts", step_seconds)
         counts = Counts(self.folder / "counts", root)
         journal = Campaign(setup, counts, say).run(schedule)
         store = open_store(root)
@@ -73,20 +84,19 @@ class Laboratory:
 
 
 @contextmanager
-def laboratory(folder: Path, *, nodes: int = 2, cpus: int = 2, step_seconds: float = 0.0) -> Iterator[Laboratory]:
+def laboratory(folder: Path, *, nodes: int = 2, cpus: int = 2) -> Iterator[Laboratory]:
     """Runs a store, a gate in front of it for everybody but this process, and a cluster, until the block ends.
 
     Args:
         folder: For all files; a short path, as sockets need.
         nodes: Of the cluster, beside its head.
         cpus: Logical CPUs of each node.
-        step_seconds: A training step takes at least so long, without using the processor.
     """
     with store_server("chaos") as store, Gate(store.endpoint).running() as gate, patch.dict(os.environ, store.environment):
         environment = {
             **store.environment,
             "AWS_ENDPOINT_URL": gate.endpoint,
-            **counting_environment(folder / "counts", step_seconds),
+            **counting_environment(folder / "counts"),
         }
         with Cluster(folder, cpus, environment).running(nodes) as cluster:
             yield Laboratory(cluster, gate, folder)

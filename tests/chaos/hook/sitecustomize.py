@@ -1,8 +1,8 @@
 """Counts training steps and times checkpoints in every process whose PYTHONPATH has this folder; Python imports it at the start.
 
 The program knows nothing of it. `G3DR_CHAOS_COUNTS` is the folder for the counts, one file a process, one JSON line an event, written
-at once, so that SIGKILL loses none. `G3DR_CHAOS_STEP_SECONDS` makes a step take at least so long without using the processor, as a
-step on a GPU does: that leaves the machine to those who start again.
+at once, so that SIGKILL loses none. A number in the file `step_seconds` of that folder makes a step take at least so long without using
+the processor, as a step on a GPU does: that leaves the machine to those who start again.
 """
 
 import importlib.abc
@@ -13,9 +13,13 @@ import sys
 import time
 
 FOLDER = os.environ.get("G3DR_CHAOS_COUNTS")
-LEAST_SECONDS = float(os.environ.get("G3DR_CHAOS_STEP_SECONDS", "0"))
 PLACE = {"root": "", "run": "", "rank": 0}
-FIRST = [True]
+STATE = {"first": True, "least_seconds": 0.0}
+
+
+def begin():
+    with open(f"{FOLDER}/step_seconds") as file:  # noqa: PTH123  (pathlib would be imported in every process)
+        STATE.update(first=True, least_seconds=float(file.read()))
 
 
 def note(**event):
@@ -33,9 +37,9 @@ def count_steps(module):
     def run_step(self, batch):
         started = time.perf_counter()
         terms = original(self, batch)
-        time.sleep(max(0.0, LEAST_SECONDS - (time.perf_counter() - started)))
-        note(event="step", step=self.step, seconds=time.perf_counter() - started, first=FIRST[0])
-        FIRST[0] = False
+        time.sleep(max(0.0, STATE["least_seconds"] - (time.perf_counter() - started)))
+        note(event="step", step=self.step, seconds=time.perf_counter() - started, first=STATE["first"])
+        STATE["first"] = False
         return terms
 
     module.Trainer.run_step = run_step
@@ -46,7 +50,7 @@ def know_the_run(module):
 
     def compute_run(request, root, placement, *more, **named):
         PLACE.update(root=root, run=request.spec.id, rank=placement.rank)
-        FIRST[0] = True
+        begin()
         note(event="start")
         yield from original(request, root, placement, *more, **named)
 

@@ -1,0 +1,27 @@
+"""A run to track, for the tests of logs and trackers."""
+
+from experiment_document import DOCUMENT
+
+from orchestrator.expand import expand_stage
+from orchestrator.knowledge import DatasetInfo, Knowledge
+from orchestrator.runs import RunRequest
+from orchestrator.spec import parse_experiment
+
+
+def pretrain_request() -> RunRequest:
+    """Returns the only run of a training stage."""
+    experiment = parse_experiment(DOCUMENT)
+    known = Knowledge({"animals": DatasetInfo("datasets/animals", "v1", ("a", "b"))})
+    (made,) = expand_stage(experiment, experiment.stage("pretrain"), known)
+    return made
+
+
+def without_mlflow(monkeypatch) -> None:
+    """Leaves out a server that the machine's user may have."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+def logs(ledger, request: RunRequest) -> dict[str, str]:
+    """Returns all logs of a run by their file names."""
+    folder = f"runs/{request.spec.id}/logs"
+    return {path.rpartition("/")[2]: ledger.store.read_bytes(path).decode() for path in ledger.store.list(folder)}
