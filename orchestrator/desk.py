@@ -6,6 +6,7 @@ A store that is away for a while stops nothing: questions wait for it, and nobod
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
 
@@ -15,7 +16,7 @@ from orchestrator.ledger import LeaseKeeper, Ledger, RunStatus
 from orchestrator.outcomes import Outcomes
 from orchestrator.retrying import Mishap
 from orchestrator.runs import RunRequest
-from orchestrator.store import StoreAwayError, StoreError
+from orchestrator.store import StoreAwayError
 from orchestrator.tidying import Tidier
 
 logger = logging.getLogger(__name__)
@@ -50,7 +51,9 @@ class LedgerDesk:
     ) -> None:
         self._experiment, self._ledger, self._outcomes = experiment, ledger, outcomes
         self._keeper, self._control, self._tidier = keeper, control, tidier
-        self._requests, self._asked = Requests({}, frozenset()), float("-inf")
+        self._requests, self._asked = patiently(control.requests), time.monotonic()
+        self._asking: Future[Requests] | None = None
+        self._thread = ThreadPoolExecutor(1, "requests")
 
     def outcome(self, request: RunRequest) -> Outcome | None:
         """Returns how a run ended, None while something of it is missing."""
@@ -107,12 +110,16 @@ class LedgerDesk:
         return run in self._newest_requests().runs
 
     def _newest_requests(self) -> Requests:
-        if time.monotonic() - self._asked >= _POLL_SECONDS:
-            self._asked = time.monotonic()
-            try:
-                self._requests = self._control.requests()
-            except StoreError as error:
+        """Returns what was asked for a moment ago; a store that is slow, or away, makes nobody wait."""
+        if self._asking is not None and self._asking.done():
+            error = self._asking.exception()
+            if error is None:
+                self._requests = self._asking.result()
+            else:
                 logger.debug("requests cannot be read at the moment: %s", error)
+            self._asking, self._asked = None, time.monotonic()
+        if self._asking is None and time.monotonic() - self._asked >= _POLL_SECONDS:
+            self._asking = self._thread.submit(self._control.requests)
         return self._requests
 
 

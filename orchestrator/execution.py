@@ -18,6 +18,7 @@ from orchestrator.expand import expand_stage
 from orchestrator.knowledge import DatasetInfo, Deferred, Knowledge, Outcome
 from orchestrator.ledger import LeaseKeeper, Leases, Ledger
 from orchestrator.lineage import git_state
+from orchestrator.live import LiveFile
 from orchestrator.outcomes import Outcomes
 from orchestrator.plan import Plan, make_plan
 from orchestrator.prices import Prices
@@ -26,7 +27,7 @@ from orchestrator.spec import AnyStage, Experiment
 from orchestrator.stages import StageRunner
 from orchestrator.store import open_store
 from orchestrator.tidying import Tidier
-from orchestrator.watching import Estimate, Watch
+from orchestrator.watching import Estimate, Together, Watch
 
 
 class RunFailedError(G3drError):
@@ -116,6 +117,7 @@ class Execution:
         """
         with ExitStack() as stack:
             if not self.is_complete():
+                self._announce(stack)
                 self._start(stack)
             self.ledger.write_experiment(self.experiment.name, self._record())
             failures = self._run_stages(stack)
@@ -123,6 +125,12 @@ class Execution:
         if failures:
             raise RunFailedError(f"{len(failures)} failed, everything else is done and in {index}; the first: {failures[0]}")
         return index
+
+    def _announce(self, stack: ExitStack) -> None:
+        """Lets other terminals and machines look on."""
+        live, before = stack.enter_context(LiveFile(self.store, self.experiment.name)), self.watch
+        self.watch = Together(before, live.board)
+        stack.callback(setattr, self, "watch", before)
 
     def _run_stages(self, stack: ExitStack) -> list[str]:
         """Runs the stages one after the other; returns the sentences of what failed.
@@ -139,9 +147,11 @@ class Execution:
         for stage in self.experiment.stages:
             failures += self._run_stage(runner, stage, after_failures=bool(failures))
             if desk.stops():
+                self.watch.experiment_ended("stopped")
                 raise StoppedError(f"stopped on request in stage {stage.name}; run the same command again to continue")
             if failures and self.policy.fail_fast:
                 break
+        control.clear(self.experiment.name)
         return failures
 
     def is_complete(self) -> bool:

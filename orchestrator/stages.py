@@ -17,6 +17,7 @@ from orchestrator.problems import ExperimentError
 from orchestrator.runs import RunRequest
 from orchestrator.search import StoppingRule, history_of
 from orchestrator.spec import AnyStage, SweepStage
+from orchestrator.watching import Estimate, Goal, Watch
 
 if TYPE_CHECKING:
     from orchestrator.execution import Execution
@@ -33,7 +34,7 @@ class StageRunner:
 
     def __init__(self, execution: "Execution", desk: LedgerDesk) -> None:
         self._execution, self._desk = execution, desk
-        self._experiment, self._ledger, self._watch = execution.experiment, execution.ledger, execution.watch
+        self._experiment, self._ledger = execution.experiment, execution.ledger
 
     def run(self, stage: AnyStage) -> list[str]:
         """Computes what is missing of `stage` and records it; returns one sentence per failed run.
@@ -49,6 +50,8 @@ class StageRunner:
         if pending or isinstance(expansion, Deferred):
             more = expansion.count or 0 if isinstance(expansion, Deferred) else 0
             self._watch.stage_started(stage.name, stage.kind, len(requests) + more, len(requests) - len(pending))
+            self._tell_goal(stage, requests)
+            self._watch.stage_estimated(self._execution.estimates.get(stage.name, Estimate()))
             self._record(stage, requests, 0.0)
             self._compute(stage, list(requests) if isinstance(stage, SweepStage) else pending)
             self._watch.stage_ended(stage.name, time.monotonic() - started)
@@ -58,6 +61,21 @@ class StageRunner:
         elif self._recorded_runs(stage) != [request.spec.id for request in requests]:
             self._record(stage, requests, 0.0)
         return self._failures(requests)
+
+    @property
+    def _watch(self) -> Watch:
+        return self._execution.watch
+
+    def _tell_goal(self, stage: AnyStage, requests: Sequence[RunRequest]) -> None:
+        """Says what makes a run of the stage the best, and the best one so far."""
+        goals = objectives_of(stage)
+        if not goals:
+            return
+        metric, mode = goals[0].metric, goals[0].direction
+        known = [(request.label, self._execution.outcome(request)) for request in requests]
+        values = {label: outcome.metrics[metric] for label, outcome in known if outcome and metric in outcome.metrics}
+        best = (min if mode == "min" else max)(values, key=lambda label: values[label], default="")
+        self._watch.stage_goal(Goal(metric, mode, best, values.get(best)))
 
     def _recorded_runs(self, stage: AnyStage) -> list[str]:
         record = self._ledger.stage(self._experiment.name, stage.name) or {}

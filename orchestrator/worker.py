@@ -36,6 +36,7 @@ from orchestrator.progress import Progress
 from orchestrator.runs import RunRequest
 from orchestrator.shards.streaming import stream
 from orchestrator.store import StoreAwayError, open_store
+from orchestrator.timings import RunTimer
 from orchestrator.tracking import RunOutputs
 
 __all__ = ["Claim", "Placement", "Progress", "RunInProgress", "compute_run"]
@@ -75,7 +76,7 @@ class RunInProgress:
         self.run, self.settings = request.spec.id, request.spec.training
         self._step, self._seconds, self._paces = 0, 0.0, list[float]()
         self._rows: list[dict[str, float]] = []
-        self._has_started = False
+        self._has_started, self._timer = False, RunTimer(request)
 
     @cached_property
     def device(self) -> torch.device:
@@ -134,12 +135,13 @@ class RunInProgress:
 
     def finish(self) -> Progress:
         """Evaluates if that is asked for and not done yet, and returns the last report."""
-        request, metrics = self.request, dict[str, float]()
+        request, metrics, record = self.request, dict[str, float](), None
         if request.evaluation is not None and self.placement.rank == 0:
-            record = self.ledger.evaluation(self.run, request.evaluation.id)
-            if record is None:
-                record = evaluate_run(request, self.ledger, self.device)
-            metrics = record["metrics"]
+            known = self.ledger.evaluation(self.run, request.evaluation.id)
+            record = evaluate_run(request, self.ledger, self.device) if known is None else None
+            metrics = (record or known or {})["metrics"]
+        if self.placement.rank == 0:
+            self._timer.write(self.ledger.store, measured=record is not None)
         self._step = self.settings.steps
         self.outputs.scalars(self._step, metrics, "evaluation")
         self.outputs.ended("finished")
@@ -266,6 +268,7 @@ class RunInProgress:
         self._step = step
         self._seconds += seconds
         self._paces.append(seconds / max(1, steps))
+        self._timer.add(steps, seconds)
         self._rows.append({"step": step, **averages, "seconds_per_step": self._paces[-1]})
         self.outputs.scalars(step, self._rows[-1])
 

@@ -9,18 +9,21 @@ import secrets
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from g3dr.errors import G3drError
 from orchestrator.capacity import Capacity, Node
+from orchestrator.cluster.tidying import LOG_BOUNDS, forget_sessions
 
 LOCAL_SPARE_CPUS = 1
 """Logical CPUs of a local cluster beyond the machine's own: trial drivers and Ray Data tasks mostly wait."""
 
 _OBJECT_STORE_BYTES = 512 * 2**20
 _KNOCK_SECONDS = 10.0
+_PAUSE_SECONDS = 5.0
 _ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",  # Tune prints its tables even with verbose=0 otherwise
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # only rungs and the last report have the searched metric
@@ -29,12 +32,14 @@ _ENVIRONMENT = {
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Tune's own snapshots are never read back
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_DEDUP_LOGS": "1",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # a node that dies would print its whole state here, ninety lines of it
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     # Freed buffers of some megabytes are kept: fresh ones cost page faults, a tenth of a training step on one CPU.
     "MALLOC_MMAP_THRESHOLD_": "1000000000",
     "MALLOC_TRIM_THRESHOLD_": "2000000000",
+    **LOG_BOUNDS,
 }
 
 
@@ -104,6 +109,19 @@ def _start() -> None:
             ray.init(logging_level="error", log_to_driver=False)
         return
     with _told(f"Ray did not start on this machine; is it very busy, or full? Its logs are in {_temporary_folder()}/session_latest/logs"):
+        forget_sessions(Path(_temporary_folder()))
+        _start_patiently()
+
+
+def _start_patiently() -> None:
+    """Starts Ray here; on a busy machine the first try may time out (after 30 s, which no setting changes)."""
+    import ray  # noqa: PLC0415
+
+    try:
+        _start_here()
+    except Exception:  # whatever Ray raises
+        ray.shutdown()
+        time.sleep(_PAUSE_SECONDS)
         _start_here()
 
 
@@ -116,7 +134,7 @@ def _told(sentence: str) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, RuntimeError, AssertionError) as error:
+    except Exception as error:  # Ray raises whatever it likes, a bare Exception as well
         lines = [line for line in str(error).splitlines() if line.strip()]
         raise ClusterError(f"{sentence} ({type(error).__name__}{': ' + lines[0] if lines else ''})") from error
 

@@ -138,6 +138,13 @@ class RunQueue(Searcher):  # type: ignore[misc]  # ray has no types
         """Returns the run that a trial computes."""
         return self._running.get(trial)
 
+    def close(self) -> None:
+        """Gives back what is still handed out after a Tuner has ended: when it is stopped, Tune ends trials without a word."""
+        for handed in self._running.values():
+            self._desk.release(handed.request.spec.id)
+            self._watch.run_ended(handed.request.label, "running", None)
+        self._running.clear()
+
     # what Tune calls
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:  # noqa: ARG002  (Tune's signature)
@@ -152,7 +159,7 @@ class RunQueue(Searcher):  # type: ignore[misc]  # ray has no types
             self._running[trial_id] = found
             self._watch.run_started(found.request.label, found.request.spec.id, found.request.spec.training.steps)
             return {"request": json.dumps(found.request.to_json()), "token": found.token, "attempt": found.attempts.total}
-        if self.is_over or (self._left <= 0 and not self._running):
+        if self.stops or self.is_over or (self._left <= 0 and not self._running):
             finished: Finished = Searcher.FINISHED
             return finished
         return None
@@ -190,7 +197,7 @@ class RunQueue(Searcher):  # type: ignore[misc]  # ray has no types
         is_ours = self._desk.release(run)
         if outcome is None and not is_ours:
             self._elsewhere[run] = request
-            self._watch.note(f"{request.label}: another orchestrator took it over")
+            self._watch.run_waits(request.label, "another orchestrator took it over")
         elif outcome is None and not self.stops:
             self._desk.claim(run)
             self._retry_or_give_up(handed, Mishap("crash", "its process ended without a result"))
@@ -214,7 +221,7 @@ class RunQueue(Searcher):  # type: ignore[misc]  # ray has no types
             self._desk.release(handed.request.spec.id)
             self._watch.run_ended(handed.request.label, "failed", mishap.sentence)
             return
-        self._watch.note(f"{handed.request.label}: {mishap.sentence}; tried again in {delay:.0f} s")
+        self._watch.run_retried(handed.request.label, attempts.total + 1, f"{mishap.sentence}; tried again in {delay:.0f} s")
         self._numbers += 1
         heapq.heappush(self._again, _Again(self._clock() + delay, self._numbers, Handed(handed.request, handed.token, attempts)))
 
@@ -256,6 +263,7 @@ class RunQueue(Searcher):  # type: ignore[misc]  # ray has no types
             token = self._desk.claim(run)
             if token is None:
                 self._elsewhere[run] = request
+                self._watch.run_waits(request.label, "another orchestrator computes it")
                 continue
             return self._begun(request, token)
         return None

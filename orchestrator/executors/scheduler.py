@@ -3,6 +3,7 @@
 Tune asks after every report, and looks here for the next trial to start.
 """
 
+import json
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
@@ -51,7 +52,7 @@ class RunScheduler(FIFOScheduler):  # type: ignore[misc]  # ray has no types
         rule: The sweep's early-stopping rule, if it has one.
         placement_seconds: How long a trial may wait for its place.
         obstacle: Says why a run has no place at this moment; empty if its processes only have to start.
-        tell: Gets a sentence when a run has to wait.
+        tell: Gets a run's label and what it waits for.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class RunScheduler(FIFOScheduler):  # type: ignore[misc]  # ray has no types
         *,
         placement_seconds: float,
         obstacle: Callable[[], str],
-        tell: Callable[[str], None],
+        tell: Callable[[str, str], None],
     ) -> None:
         super().__init__()
         self._queue, self._verdicts, self._rule = queue, verdicts, rule
@@ -110,7 +111,7 @@ class RunScheduler(FIFOScheduler):  # type: ignore[misc]  # ray has no types
             tune_controller.stop_trial(trial)
         elif handed.request.spec.id not in self._told and (reason := self._obstacle()):
             self._told.add(handed.request.spec.id)
-            self._tell(f"{handed.request.label}: waits for a place: {reason}")
+            self._tell(handed.request.label, f"for a place: {reason}")
 
 
 class StopRequests(Stopper):  # type: ignore[misc]  # ray has no types
@@ -137,5 +138,5 @@ class StopRequests(Stopper):  # type: ignore[misc]  # ray has no types
 
 
 def _metrics(result: dict[str, Any]) -> dict[str, Any]:
-    """Tune flattens the report: `metrics/loss` and so on."""
-    return {name.removeprefix("metrics/"): value for name, value in result.items() if name.startswith("metrics/")}
+    metrics: dict[str, Any] = json.loads(result["metrics"])
+    return metrics

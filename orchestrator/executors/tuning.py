@@ -1,5 +1,6 @@
 """Hands runs to Ray Tune and waits; results are read from the ledger, never from Tune."""
 
+import json
 import shutil
 import tempfile
 import uuid
@@ -13,6 +14,7 @@ from ray.tune.experiment import Trial
 
 from orchestrator.capacity import DRIVER_CPUS, Resources, obstacle
 from orchestrator.cluster import cluster_nodes, free_resources
+from orchestrator.cluster.tidying import forget_artifacts, session_folder
 from orchestrator.desk import LedgerDesk
 from orchestrator.executors.distributed import drive
 from orchestrator.executors.inline import InlineRun
@@ -58,9 +60,8 @@ class ProgressNews(tune.Callback):  # type: ignore[misc]  # ray has no types
 
     def on_trial_result(self, *, trial: Trial, result: dict[str, Any], **_: object) -> None:  # noqa: ARG002  (Tune's signature)
         """A run reported."""
-        self._watch.run_progress(
-            str(result.get("label", "")), int(result.get("step", 0)), int(result.get("steps", 0)), result.get("metrics", {})
-        )
+        if "metrics" in result:
+            self._watch.run_progress(str(result["label"]), int(result["step"]), int(result["steps"]), json.loads(result["metrics"]))
 
 
 def compute(work: Work, desk: LedgerDesk, *, root: Store, policy: FailureSpec, watch: Watch) -> None:
@@ -80,16 +81,17 @@ def compute(work: Work, desk: LedgerDesk, *, root: Store, policy: FailureSpec, w
         work.rule,
         placement_seconds=policy.placement_seconds,
         obstacle=lambda: obstacle(work.resources, cluster_nodes(), free_resources()),
-        tell=watch.note,
+        tell=watch.run_waits,
     )
     while not queue.is_over:
         queue.open(RUNS_PER_TUNER)
-        with _scratch(root) as scratch:
+        with _scratch(root) as scratch, _artifacts() as name:
             config = {"root": root.uri, "scratch": scratch, "retries": policy.retries, "preemptions": policy.preemptions}
-            _tuner(work, queue, scheduler, config, watch).fit()
+            _tuner(work, queue, scheduler, config, name=name, watch=watch).fit()
+        queue.close()
 
 
-def _tuner(work: Work, queue: RunQueue, scheduler: RunScheduler, config: dict[str, Any], watch: Watch) -> tune.Tuner:
+def _tuner(work: Work, queue: RunQueue, scheduler: RunScheduler, config: dict[str, Any], *, name: str, watch: Watch) -> tune.Tuner:
     return tune.Tuner(
         _trainable(work),
         param_space=config,
@@ -101,15 +103,28 @@ def _tuner(work: Work, queue: RunQueue, scheduler: RunScheduler, config: dict[st
             reuse_actors=work.resources.executor == "inline",
         ),
         run_config=tune.RunConfig(
-            name="tune",
+            name=name,
             storage_path=config["scratch"],
             verbose=0,
+            progress_reporter=tune.CLIReporter(),  # in a notebook, Tune clears what others have printed otherwise
             stop=StopRequests(queue),
             callbacks=[ProgressNews(watch)],
             failure_config=tune.FailureConfig(max_failures=0),  # the queue tries again, after a pause
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
     )
+
+
+@contextmanager
+def _artifacts() -> Iterator[str]:
+    """Yields a name for Tune's experiment; what Tune keeps of it on this machine is deleted at the end."""
+    name = f"tune-{uuid.uuid4().hex[:12]}"
+    try:
+        yield name
+    finally:
+        folder = session_folder()
+        if folder is not None:
+            forget_artifacts(folder, name)
 
 
 @contextmanager
