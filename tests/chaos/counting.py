@@ -1,6 +1,7 @@
 """Reads what the hook in the workers counted."""
 
 import json
+import statistics
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,8 +31,7 @@ class Counts:
         root: URI of the root whose runs are counted.
         computed: How often each step of each run was computed.
         step_seconds: Time in steps, without the first after each start.
-        checkpoint_seconds: Time in which training stood still for checkpoints.
-        checkpoints: How many were written.
+        checkpoint_seconds: How long training stood still for each checkpoint.
         starts: How often a run was begun or continued.
     """
 
@@ -39,8 +39,7 @@ class Counts:
     root: str
     computed: Counter[tuple[str, int]] = field(default_factory=Counter)
     step_seconds: float = 0.0
-    checkpoint_seconds: float = 0.0
-    checkpoints: int = 0
+    checkpoint_seconds: list[float] = field(default_factory=list)
     starts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -66,8 +65,7 @@ class Counts:
             self.computed[event["run"], event["step"]] += 1
             self.step_seconds += 0.0 if event["first"] else event["seconds"]  # the first one waits for data and warms up
         elif event["event"] == "checkpoint":
-            self.checkpoints += 1
-            self.checkpoint_seconds += event["seconds"]
+            self.checkpoint_seconds.append(event["seconds"])
         else:
             self.starts[event["run"]] += 1
 
@@ -88,5 +86,8 @@ class Counts:
 
     @property
     def checkpoint_share(self) -> float:
-        """Part of the training time that checkpoints took."""
-        return self.checkpoint_seconds / max(1e-9, self.step_seconds + self.checkpoint_seconds)
+        """Part of the training time that checkpoints took; by their median, as one that waits out an outage is no cost of the cadence."""
+        if not self.checkpoint_seconds:
+            return 0.0
+        seconds = len(self.checkpoint_seconds) * statistics.median(self.checkpoint_seconds)
+        return seconds / (self.step_seconds + seconds)

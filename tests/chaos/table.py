@@ -25,7 +25,7 @@ def _of_both(*both: Measured) -> list[tuple[str, str, str]]:
         ("runs finished", *(str(sum(state == "finished" for state, _ in one.outcome.states.values())) for one in both)),
         ("steps of the experiment", *(str(one.progress) for one in counts)),
         ("steps computed again", *(f"{one.repeated} ({one.repeated_share:.2%})" for one in counts)),
-        ("checkpoints written", *(str(one.checkpoints) for one in counts)),
+        ("checkpoints written", *(str(len(one.checkpoint_seconds)) for one in counts)),
         ("time in checkpoints", *(f"{one.checkpoint_share:.2%}" for one in counts)),
         ("seconds in steps", *(f"{one.step_seconds:.0f}" for one in counts)),
         ("starts of a run", *(str(one.starts.total()) for one in counts)),
