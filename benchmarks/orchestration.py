@@ -20,14 +20,14 @@ from rich.console import Console
 
 from benchmarks.simulated import SimulatedRun
 from benchmarks.studies import overhead_study, start_study
-from orchestrator.capacity import Resources
-from orchestrator.control import Control
-from orchestrator.desk import LedgerDesk
-from orchestrator.execution import Execution
-from orchestrator.expand_sweep import sweep_proposals
-from orchestrator.knowledge import DatasetInfo, Knowledge
 from orchestrator.ledger import LeaseKeeper, Leases
-from orchestrator.watching import Watch
+from orchestrator.planning.capacity import Resources
+from orchestrator.planning.expand_sweep import sweep_proposals
+from orchestrator.planning.knowledge import DatasetInfo, Knowledge
+from orchestrator.running.control import Control
+from orchestrator.running.desk import LedgerDesk
+from orchestrator.running.execution import Execution
+from orchestrator.running.watching import Watch
 
 SLOTS = 2
 EXAMPLE = "example: python -m benchmarks.orchestration --only sweep_overhead_1s"

@@ -11,11 +11,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.axes import Axis, parse_axis
+from orchestrator.experiment.axes import Axis, parse_axis
+from orchestrator.experiment.search_spec import SearchSpec
+from orchestrator.experiment.settings import Assignment
 from orchestrator.search import TrialResult
 from orchestrator.search.samplers import make_sampler
-from orchestrator.search_spec import SearchSpec
-from orchestrator.settings import Assignment
 
 AXES: dict[str, Axis] = {
     "form": parse_axis(["l1", "cosine", "l2"]),

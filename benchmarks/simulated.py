@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from orchestrator.claim import Claim
+from orchestrator.computing.claim import Claim
+from orchestrator.computing.progress import Progress
 from orchestrator.executors.inline import InlineRun
 from orchestrator.ledger import Ledger, RunStatus
-from orchestrator.progress import Progress
 from orchestrator.runs import RunRequest
 from orchestrator.store import open_store
 from orchestrator.tracking import RunOutputs

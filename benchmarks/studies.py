@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from orchestrator.loading import check_document
-from orchestrator.spec import Experiment
+from orchestrator.experiment.loading import check_document
+from orchestrator.experiment.spec import Experiment
 
 _MODEL: dict[str, Any] = {
     "generator": {"resolution": 16, "width": 8, "multipliers": [1, 2], "position_channels": 4, "features": 8, "attention": False},

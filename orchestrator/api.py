@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from g3dr.errors import CheckpointError, ConfigError, G3drError, did_you_mean
-from orchestrator.execution import Execution
-from orchestrator.expand import WaitError, best_request, expand_stage
-from orchestrator.knowledge import Deferred, Knowledge
+from orchestrator.experiment.loading import experiment_of, load_experiment
+from orchestrator.experiment.spec import Experiment
 from orchestrator.ledger import Ledger, RunStatus
-from orchestrator.loading import experiment_of, load_experiment
-from orchestrator.plan_records import Plan
-from orchestrator.prices import read_prices
+from orchestrator.planning.expand import WaitError, best_request, expand_stage
+from orchestrator.planning.knowledge import Deferred, Knowledge
+from orchestrator.planning.plan_records import Plan
+from orchestrator.planning.prices import read_prices
+from orchestrator.running.execution import Execution
+from orchestrator.running.watching import Watch
 from orchestrator.runs import RunRequest
-from orchestrator.spec import Experiment
-from orchestrator.watching import Watch
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,12 +11,12 @@ from g3dr.config import ModelConfig
 from g3dr.errors import CheckpointError
 from g3dr.training.layout import INDEX, MODEL
 from g3dr.training.recorded_config import meaning
+from orchestrator.experiment.settings import overlaid
+from orchestrator.experiment.sources import parse_origin
+from orchestrator.experiment.spec import Experiment
 from orchestrator.ledger import Ledger
 from orchestrator.model_file import ModelFile
 from orchestrator.runs import RunSpec
-from orchestrator.settings import overlaid
-from orchestrator.sources import parse_origin
-from orchestrator.spec import Experiment
 from orchestrator.store import Store, open_store
 
 if TYPE_CHECKING:

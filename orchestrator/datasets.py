@@ -2,14 +2,14 @@
 
 from dataclasses import asdict
 
-from orchestrator.data_spec import DataSpec
-from orchestrator.knowledge import DatasetInfo
+from orchestrator.experiment.data_spec import DataSpec
+from orchestrator.experiment.spec import Experiment
+from orchestrator.planning.knowledge import DatasetInfo
+from orchestrator.running.watching import Watch
 from orchestrator.shards import FolderSource, Manifest, ProceduralSource, Source, pack, read_manifest
 from orchestrator.shards.packing import source_fingerprint
 from orchestrator.shards.selection import Selection
-from orchestrator.spec import Experiment
 from orchestrator.store import Store, open_store
-from orchestrator.watching import Watch
 
 
 def source_of(spec: DataSpec) -> Source | None:

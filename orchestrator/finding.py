@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from g3dr.errors import G3drError, did_you_mean
 from orchestrator.ledger import Ledger
-from orchestrator.live import read_live
+from orchestrator.running.live import read_live
 from orchestrator.store import Store
 
 _SHOWN = 5

@@ -11,14 +11,14 @@ from g3dr.procedural import species_name
 from g3dr.profiling.steps import Workload
 from g3dr.profiling.untrained import backbones_or_untrained
 from g3dr.types import Batch
-from orchestrator.data_spec import DataSpec
-from orchestrator.expand import expand_stage
-from orchestrator.knowledge import DatasetInfo, Deferred, Knowledge
-from orchestrator.problems import ExperimentError
+from orchestrator.experiment.data_spec import DataSpec
+from orchestrator.experiment.problems import ExperimentError
+from orchestrator.experiment.sources import parse_origin
+from orchestrator.experiment.spec import AnyStage, Experiment
+from orchestrator.planning.expand import expand_stage
+from orchestrator.planning.knowledge import DatasetInfo, Deferred, Knowledge
 from orchestrator.runs import RunRequest
 from orchestrator.shards.decoding import DecodedRows
-from orchestrator.sources import parse_origin
-from orchestrator.spec import AnyStage, Experiment
 
 _PICTURES = 64
 

@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from g3dr.config import DeviceChoice, ModelConfig, ObjectiveConfig, TrainingConfig
-from orchestrator.settings import EvaluationSettings, Settings, checked
+from orchestrator.experiment.settings import EvaluationSettings, Settings, checked
 
 if TYPE_CHECKING:
     from orchestrator.shards.selection import Selection

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from orchestrator.execution import Execution
-from orchestrator.expand import expand_stage
-from orchestrator.knowledge import Deferred
+from orchestrator.planning.expand import expand_stage
+from orchestrator.planning.knowledge import Deferred
+from orchestrator.running.execution import Execution
+from orchestrator.running.watching import Watch
 from orchestrator.runs import RunRequest
-from orchestrator.watching import Watch
 
 METRIC = "novel_depth_rmse"
 GOOD, HOPELESS = (1e-3, 2e-3), (1e-9, 2e-9, 3e-9, 4e-9)

@@ -5,13 +5,13 @@ from typing import Any
 
 from experiment_document import DOCUMENT
 
-from orchestrator.expand_sweep import shared_sampler, sweep_proposals
-from orchestrator.knowledge import DatasetInfo, Knowledge, Outcome
-from orchestrator.loading import apply_settings, check_document
-from orchestrator.problems import ExperimentError
+from orchestrator.experiment.loading import apply_settings, check_document
+from orchestrator.experiment.problems import ExperimentError
+from orchestrator.experiment.spec import Experiment, SweepStage
+from orchestrator.planning.expand_sweep import shared_sampler, sweep_proposals
+from orchestrator.planning.knowledge import DatasetInfo, Knowledge, Outcome
 from orchestrator.runs import RunRequest
 from orchestrator.search import Proposals, SweepProposals
-from orchestrator.spec import Experiment, SweepStage
 
 KNOWN = Knowledge({"animals": DatasetInfo("uri", "version", ("bird", "fish"), {"train": 12, "test": 4})})
 Measure = Callable[[RunRequest], Mapping[str, float] | None]

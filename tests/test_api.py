@@ -11,11 +11,11 @@ from tiny_study import RECIPES, SPECIES, SWEEP, TEXT
 
 import orchestrator as o
 from g3dr.errors import CheckpointError, ConfigError, G3drError
-from orchestrator.execution import Execution
+from orchestrator.experiment.loading import parse_yaml
+from orchestrator.experiment.problems import ExperimentError
 from orchestrator.ledger import RunStatus
-from orchestrator.loading import parse_yaml
-from orchestrator.problems import ExperimentError
-from orchestrator.watching import Watch
+from orchestrator.running.execution import Execution
+from orchestrator.running.watching import Watch
 
 NUMBERS = {"novel_depth_rmse": 0.3, "novel_psnr": 21.0}
 
@@ -170,7 +170,7 @@ def _without_cluster(monkeypatch):
     def refuse():
         raise AssertionError("Ray was needed")
 
-    monkeypatch.setattr("orchestrator.execution.connected", refuse)
+    monkeypatch.setattr("orchestrator.running.execution.connected", refuse)
 
 
 class Started(Watch):

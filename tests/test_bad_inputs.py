@@ -25,7 +25,7 @@ def _without_ray(monkeypatch):
     def refuse():
         raise AssertionError("Ray was started")
 
-    monkeypatch.setattr("orchestrator.execution.connected", refuse)
+    monkeypatch.setattr("orchestrator.running.execution.connected", refuse)
     monkeypatch.setattr("orchestrator.shards.execution.ray_is_up", lambda: False)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
 

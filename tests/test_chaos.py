@@ -14,7 +14,7 @@ from chaos.outages import Gate
 from chaos.outcome import damaged, differences, held_leases, read_outcome
 from chaos.study import Study
 
-from orchestrator.loading import load_experiment
+from orchestrator.experiment.loading import load_experiment
 from orchestrator.store import open_store
 
 pytestmark = pytest.mark.unit

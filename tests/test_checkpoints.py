@@ -15,9 +15,9 @@ from g3dr.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoi
 from g3dr.training.layout import INDEX, MODEL, OPTIMIZER
 from g3dr.training.trainer import Trainer
 from orchestrator.checkpoints import load_model
+from orchestrator.experiment.settings import Settings
 from orchestrator.ledger import Ledger
 from orchestrator.runs import DataSelection, RunSpec
-from orchestrator.settings import Settings
 from orchestrator.store import FolderStore
 
 pytestmark = pytest.mark.unit

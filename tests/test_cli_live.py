@@ -18,10 +18,10 @@ from orchestrator.cli.main import app
 from orchestrator.finding import UnknownNameError, find_run, find_runs
 from orchestrator.ledger import LeaseKeeper, Leases, Ledger, RunStatus
 from orchestrator.ledger import damage as ledger_damage
-from orchestrator.live import LiveFile
-from orchestrator.overview import overview
+from orchestrator.running.live import LiveFile
+from orchestrator.running.overview import overview
+from orchestrator.running.watching import Goal
 from orchestrator.store import open_store
-from orchestrator.watching import Goal
 
 pytestmark = pytest.mark.unit
 FAILED = "tcosinesmooth_l1"

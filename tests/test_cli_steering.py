@@ -7,10 +7,10 @@ import pytest
 from cli_fixture import g3dr, wait_for, write_small
 
 from orchestrator.cli.logs import _new_part
-from orchestrator.control import Control
 from orchestrator.ledger import LeaseKeeper, Leases, Ledger
-from orchestrator.live import LiveFile
-from orchestrator.overview import overview
+from orchestrator.running.control import Control
+from orchestrator.running.live import LiveFile
+from orchestrator.running.overview import overview
 
 pytestmark = pytest.mark.unit
 
@@ -131,7 +131,7 @@ def test_retry_takes_back_all_that_failed(small):
 def test_prune_shows_asks_and_deletes(small, monkeypatch):
     path = "scratch/abc/file"
     small.write_bytes(path, b"x" * 1000)
-    monkeypatch.setattr("orchestrator.pruning._QUIET_SECONDS", -1.0)
+    monkeypatch.setattr("orchestrator.keeping.pruning._QUIET_SECONDS", -1.0)
     assert "left by a process that ended" in g3dr("prune", "--dry-run", "--root", small.uri)
     assert small.exists(path)
     assert "freed" in g3dr("prune", "--yes", "--root", small.uri)
@@ -143,7 +143,7 @@ def test_prune_deletes_nothing_where_nobody_can_be_asked(small, monkeypatch):
     from g3dr.errors import G3drError
 
     small.write_bytes("scratch/abc/file", b"x")
-    monkeypatch.setattr("orchestrator.pruning._QUIET_SECONDS", -1.0)
+    monkeypatch.setattr("orchestrator.keeping.pruning._QUIET_SECONDS", -1.0)
     with pytest.raises(G3drError, match=r"prune --root .* --yes deletes without asking"):
         g3dr("prune", "--root", small.uri)
     assert small.exists("scratch/abc/file")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from orchestrator.control import Control
 from orchestrator.ledger import Ledger, RunStatus
+from orchestrator.running.control import Control
 from orchestrator.store import FolderStore, open_store
 
 pytestmark = pytest.mark.unit

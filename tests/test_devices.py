@@ -9,7 +9,7 @@ from g3dr.errors import ConfigError
 from g3dr.render import compiled
 from g3dr.training.devices import choose_device
 from g3dr.unet.blocks import ChannelNorm, GroupNorm
-from orchestrator.worker import Placement
+from orchestrator.computing.worker import Placement
 
 pytestmark = pytest.mark.unit
 

@@ -3,8 +3,8 @@
 import pytest
 from early_stopping import GOOD, HOPELESS, METRIC, RUNGS, SWEEP, Counting, requests_of
 
-from orchestrator.execution import Execution
-from orchestrator.loading import apply_settings, check_document
+from orchestrator.experiment.loading import apply_settings, check_document
+from orchestrator.running.execution import Execution
 
 pytestmark = pytest.mark.ray
 SETTINGS = ("name=pairs", f"stages.rates.axes={{training.learning_rate: [{GOOD[0]}, {HOPELESS[0]}]}}")
@@ -20,9 +20,9 @@ def pairs(ray_session, tmp_path_factory):
 
 
 def test_two_workers_draw_the_loss_curve_of_one(pairs, tmp_path):
+    from orchestrator.computing.worker import Placement, compute_run
     from orchestrator.ledger import Ledger
     from orchestrator.store import open_store
-    from orchestrator.worker import Placement, compute_run
 
     shared, good = pairs[0].ledger, requests_of(pairs[0])[0]
     list(compute_run(good, str(tmp_path), Placement()))

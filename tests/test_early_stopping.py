@@ -10,14 +10,14 @@ import torch
 from early_stopping import HOPELESS, METRIC, RUNGS, SWEEP, Counting, requests_of
 from experiment_document import DOCUMENT
 
-from orchestrator.execution import Execution
-from orchestrator.expand import expand_stage
-from orchestrator.knowledge import DatasetInfo, Knowledge
+from orchestrator.experiment.loading import apply_settings, check_document
+from orchestrator.experiment.problems import ExperimentError
+from orchestrator.experiment.stopping_spec import AshaSpec
 from orchestrator.ledger import Ledger
-from orchestrator.loading import apply_settings, check_document
-from orchestrator.problems import ExperimentError
+from orchestrator.planning.expand import expand_stage
+from orchestrator.planning.knowledge import DatasetInfo, Knowledge
+from orchestrator.running.execution import Execution
 from orchestrator.runs import RunRequest
-from orchestrator.stopping_spec import AshaSpec
 
 OPTUNA = (
     "name=guesses",
@@ -150,8 +150,8 @@ def test_a_second_call_computes_nothing(sweep) -> None:
 @pytest.fixture
 def alone(sweep, tmp_path):
     """The good run of the sweep on an empty ledger, and a function that computes it here, without Ray."""
+    from orchestrator.computing.worker import Placement, compute_run
     from orchestrator.store import open_store
-    from orchestrator.worker import Placement, compute_run
 
     request, ledger = requests_of(sweep[0])[0], Ledger(open_store(str(tmp_path)))
     return request, ledger, lambda asked: compute_run(asked, str(tmp_path), Placement())

@@ -16,7 +16,7 @@ def without_cluster(monkeypatch):
     def refuse():
         raise AssertionError("Ray was needed")
 
-    monkeypatch.setattr("orchestrator.execution.connected", refuse)
+    monkeypatch.setattr("orchestrator.running.execution.connected", refuse)
 
 
 def test_the_summary_has_the_whole_study(tiny_ledger):

@@ -8,19 +8,19 @@ from dataclasses import replace
 import pytest
 from experiment_document import DOCUMENT
 
-from orchestrator.durations import Span, in_words, parse_seconds, span_in_words
-from orchestrator.estimates import Job, Measurements, stage_time
-from orchestrator.expand import expand_stage
-from orchestrator.knowledge import DatasetInfo, Knowledge
+from orchestrator.experiment.loading import apply_settings, check_document
 from orchestrator.ledger import Ledger, RunStatus
-from orchestrator.loading import apply_settings, check_document
-from orchestrator.machines import machine_kind
-from orchestrator.plan import Capacity, Evidence, make_plan
+from orchestrator.planning.durations import Span, in_words, parse_seconds, span_in_words
+from orchestrator.planning.estimates import Job, Measurements, stage_time
+from orchestrator.planning.expand import expand_stage
+from orchestrator.planning.knowledge import DatasetInfo, Knowledge
+from orchestrator.planning.machines import machine_kind
+from orchestrator.planning.plan import Capacity, Evidence, make_plan
+from orchestrator.planning.survey import survey
+from orchestrator.planning.timings import SLOTS, RunTimer, Timing, read_timings, write_timing
+from orchestrator.planning.work import work_of
 from orchestrator.runs import RunRequest
 from orchestrator.store import FolderStore
-from orchestrator.survey import survey
-from orchestrator.timings import SLOTS, RunTimer, Timing, read_timings, write_timing
-from orchestrator.work import work_of
 
 pytestmark = pytest.mark.unit
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.loading import load_experiment
-from orchestrator.plan import Capacity, DatasetInfo, Deferred, Knowledge, expand_stage, make_plan
-from orchestrator.schema import schema_text
-from orchestrator.spec import SweepStage
+from orchestrator.experiment.loading import load_experiment
+from orchestrator.experiment.schema import schema_text
+from orchestrator.experiment.spec import SweepStage
+from orchestrator.planning.plan import Capacity, DatasetInfo, Deferred, Knowledge, expand_stage, make_plan
 
 pytestmark = pytest.mark.unit
 
@@ -60,7 +60,8 @@ def test_the_schema_is_up_to_date() -> None:
 
 
 def test_planning_brings_neither_torch_nor_ray() -> None:
-    code = "import sys, orchestrator.loading, orchestrator.plan; print(sorted({'torch', 'ray', 'optuna', 'pyarrow'} & set(sys.modules)))"
+    modules = "orchestrator.experiment.loading, orchestrator.planning.plan"
+    code = f"import sys, {modules}; print(sorted({{'torch', 'ray', 'optuna', 'pyarrow'}} & set(sys.modules)))"
     started = time.perf_counter()
     output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=FOLDER.parent).stdout
     assert output.strip() == "[]"

@@ -4,8 +4,8 @@ import pytest
 from ray import exceptions
 
 from orchestrator.executors.failures import classify
-from orchestrator.failure_spec import FailureSpec
-from orchestrator.retrying import Attempts, Mishap, retry_delay
+from orchestrator.experiment.failure_spec import FailureSpec
+from orchestrator.running.retrying import Attempts, Mishap, retry_delay
 
 pytestmark = pytest.mark.ray
 

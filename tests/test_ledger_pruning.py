@@ -9,9 +9,9 @@ import torch
 
 from g3dr.errors import ConfigError
 from g3dr.training.checkpoint import Checkpoint
+from orchestrator.keeping.pruning import apply_retention, prune_plan
 from orchestrator.ledger import Leases, Ledger, RunStatus
 from orchestrator.ledger.processes import ProcessName
-from orchestrator.pruning import apply_retention, prune_plan
 from orchestrator.store import open_store
 
 pytestmark = pytest.mark.unit

@@ -8,7 +8,7 @@ import pytest
 
 from g3dr.config import ModelConfig, ObjectiveConfig, TrainingConfig
 from orchestrator.ledger import Ledger, RunStatus
-from orchestrator.outcomes import Outcomes
+from orchestrator.running.outcomes import Outcomes
 from orchestrator.runs import DataSelection, EvaluationSpec, RunRequest, RunSpec
 from orchestrator.store import FolderStore
 

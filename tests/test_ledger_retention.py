@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from orchestrator.byte_sizes import format_bytes, parse_bytes
-from orchestrator.inventory import sort_by_run
-from orchestrator.retention import Needs, retention_plan
-from orchestrator.spec import parse_experiment
+from orchestrator.experiment.byte_sizes import format_bytes, parse_bytes
+from orchestrator.experiment.spec import parse_experiment
+from orchestrator.keeping.inventory import sort_by_run
+from orchestrator.keeping.retention import Needs, retention_plan
 from orchestrator.store import Entry
 
 pytestmark = pytest.mark.unit

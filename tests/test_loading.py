@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.loading import apply_settings, load_experiment, parse_yaml, read_document
-from orchestrator.merging import merge
-from orchestrator.problems import ExperimentError
+from orchestrator.experiment.loading import apply_settings, load_experiment, parse_yaml, read_document
+from orchestrator.experiment.merging import merge
+from orchestrator.experiment.problems import ExperimentError
 
 pytestmark = pytest.mark.unit
 

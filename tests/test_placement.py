@@ -6,9 +6,9 @@ import pytest
 from experiment_document import DOCUMENT
 from tiny_study import write_study
 
-from orchestrator.capacity import Capacity, Node, Resources, concurrency, infeasible, obstacle
-from orchestrator.loading import apply_settings, check_document, load_experiment
-from orchestrator.problems import ExperimentError
+from orchestrator.experiment.loading import apply_settings, check_document, load_experiment
+from orchestrator.experiment.problems import ExperimentError
+from orchestrator.planning.capacity import Capacity, Node, Resources, concurrency, infeasible, obstacle
 
 TWO_SMALL = Capacity.of((Node(2), Node(2)))
 GPU_MACHINE = Capacity.of((Node(8, 2),))
@@ -73,8 +73,8 @@ def test_elastic_workers_must_be_able_to_share_a_batch() -> None:
 @pytest.mark.ray
 def test_elastic_workers_reach_ray_train() -> None:
     from orchestrator.executors.distributed import _scaling
-    from orchestrator.expand import expand_stage
-    from orchestrator.knowledge import DatasetInfo, Knowledge
+    from orchestrator.planning.expand import expand_stage
+    from orchestrator.planning.knowledge import DatasetInfo, Knowledge
 
     stage = ("stages.pretrain.workers=4", "stages.pretrain.min_workers=2")
     settings = ("training.batch_size=12", "resources.gpus_per_worker=0.5", *stage)
@@ -86,7 +86,7 @@ def test_elastic_workers_reach_ray_train() -> None:
 
 
 def study(folder, *settings: str):
-    from orchestrator.execution import Execution
+    from orchestrator.running.execution import Execution
 
     stages = ("stages.loss_sweep.remove=true", "stages.species.remove=true", "stages.unseen.remove=true")
     return Execution(load_experiment(write_study(folder), (*stages, *settings), str(folder / "root")))
@@ -94,7 +94,7 @@ def study(folder, *settings: str):
 
 @pytest.mark.ray
 def test_what_no_machine_can_hold_is_refused_at_once(ray_session, tmp_path) -> None:
-    from orchestrator.plan import InfeasibleError
+    from orchestrator.planning.plan import InfeasibleError
 
     execution, began = study(tmp_path, "resources.cpus_per_worker=4"), time.monotonic()
     with pytest.raises(InfeasibleError, match="4 CPUs"):
@@ -105,7 +105,7 @@ def test_what_no_machine_can_hold_is_refused_at_once(ray_session, tmp_path) -> N
 
 @pytest.mark.ray
 def test_a_run_that_finds_no_place_in_time_fails_with_the_reason_and_goes_on_later(ray_session, tmp_path) -> None:
-    from orchestrator.execution import RunFailedError
+    from orchestrator.running.execution import RunFailedError
 
     @ray_session.remote(num_cpus=3)
     class Hog:

@@ -12,13 +12,13 @@ from tiny_study import TEXT, write_study
 
 from orchestrator.cli.main import main
 from orchestrator.cli.plan_table import print_plan
-from orchestrator.durations import Span
-from orchestrator.estimates import StageTime
-from orchestrator.execution import Execution
-from orchestrator.knowledge import DatasetInfo, Knowledge
-from orchestrator.loading import load_experiment
-from orchestrator.plan import Capacity, Plan, make_plan
-from orchestrator.prices import Cost
+from orchestrator.experiment.loading import load_experiment
+from orchestrator.planning.durations import Span
+from orchestrator.planning.estimates import StageTime
+from orchestrator.planning.knowledge import DatasetInfo, Knowledge
+from orchestrator.planning.plan import Capacity, Plan, make_plan
+from orchestrator.planning.prices import Cost
+from orchestrator.running.execution import Execution
 
 pytestmark = pytest.mark.unit
 

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from g3dr.errors import ConfigError
-from orchestrator.capacity import Capacity, Resources
-from orchestrator.durations import Span
-from orchestrator.estimates import StageTime
-from orchestrator.plan_records import Plan, StagePlan
-from orchestrator.prices import Cost, Prices, cost_of, read_prices
-from orchestrator.problems import ExperimentError
-from orchestrator.thresholds import Threshold, read_threshold
-from orchestrator.watching import Estimate
+from orchestrator.experiment.problems import ExperimentError
+from orchestrator.planning.capacity import Capacity, Resources
+from orchestrator.planning.durations import Span
+from orchestrator.planning.estimates import StageTime
+from orchestrator.planning.plan_records import Plan, StagePlan
+from orchestrator.planning.prices import Cost, Prices, cost_of, read_prices
+from orchestrator.planning.thresholds import Threshold, read_threshold
+from orchestrator.running.watching import Estimate
 
 pytestmark = pytest.mark.unit
 

@@ -26,8 +26,8 @@ from g3dr.profiling.steps import StepKind, StepProfile, TrainingProfile, Workloa
 from g3dr.profiling.untrained import backbones_or_untrained, untrained_names
 from g3dr.profiling.watching import NETWORK, OPTIMIZER, RENDERING, TABLE, WatchedObjective, WatchedTrainer
 from orchestrator.cli.main import app
-from orchestrator.loading import load_experiment
-from orchestrator.problems import ExperimentError
+from orchestrator.experiment.loading import load_experiment
+from orchestrator.experiment.problems import ExperimentError
 from orchestrator.profiling import request_of
 
 pytestmark = pytest.mark.unit

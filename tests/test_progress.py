@@ -10,8 +10,8 @@ from orchestrator.cli import progress as module
 from orchestrator.cli.live_table import draw
 from orchestrator.cli.progress import Bars, Lines, progress, rate, shown_on, time_left
 from orchestrator.cli.watching import LiveWatch, PlainWatch, watch_on
-from orchestrator.snapshot import RunNow, Snapshot
-from orchestrator.watching import Goal
+from orchestrator.running.snapshot import RunNow, Snapshot
+from orchestrator.running.watching import Goal
 
 pytestmark = pytest.mark.unit
 

@@ -8,14 +8,14 @@ from experiment_document import DOCUMENT
 
 from orchestrator.executors.listed import ListedRuns
 from orchestrator.executors.queue import RunQueue
-from orchestrator.expand import expand_stage
-from orchestrator.failure_spec import FailureSpec
-from orchestrator.knowledge import DatasetInfo, Knowledge, Outcome
+from orchestrator.experiment.failure_spec import FailureSpec
+from orchestrator.experiment.loading import apply_settings, check_document
 from orchestrator.ledger import RunStatus
-from orchestrator.loading import apply_settings, check_document
-from orchestrator.retrying import Mishap
+from orchestrator.planning.expand import expand_stage
+from orchestrator.planning.knowledge import DatasetInfo, Knowledge, Outcome
+from orchestrator.running.retrying import Mishap
+from orchestrator.running.watching import Watch
 from orchestrator.runs import RunRequest
-from orchestrator.watching import Watch
 
 pytestmark = pytest.mark.ray
 

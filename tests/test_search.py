@@ -7,11 +7,11 @@ from typing import Any
 import optuna
 import pytest
 
-from orchestrator.axes import Axis, parse_axis
+from orchestrator.experiment.axes import Axis, parse_axis
+from orchestrator.experiment.search_spec import SearchSpec
+from orchestrator.experiment.settings import Assignment
 from orchestrator.search import TrialResult, best_of, label_of, number_of_trials, propose
 from orchestrator.search.samplers import make_sampler
-from orchestrator.search_spec import SearchSpec
-from orchestrator.settings import Assignment
 
 pytestmark = pytest.mark.unit
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from sweep_fixture import MemoryLedger, problems, proposals, run, values
 
-from orchestrator.axes import Axis, axis_to_json, parse_axis
-from orchestrator.problems import ExperimentError
+from orchestrator.experiment.axes import Axis, axis_to_json, parse_axis
+from orchestrator.experiment.problems import ExperimentError
+from orchestrator.experiment.search_spec import SearchSpec
+from orchestrator.experiment.settings import Assignment
 from orchestrator.search import TrialResult, number_of_trials
 from orchestrator.search.drawing import draw_all
 from orchestrator.search.samplers import make_sampler
-from orchestrator.search_spec import SearchSpec
-from orchestrator.settings import Assignment
 
 pytestmark = pytest.mark.unit
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from sweep_fixture import problems
 
-from orchestrator.axes import parse_axis
+from orchestrator.experiment.axes import parse_axis
+from orchestrator.experiment.search_spec import SearchSpec
+from orchestrator.experiment.settings import Assignment
 from orchestrator.search import TrialResult, pareto
 from orchestrator.search.samplers import make_sampler
-from orchestrator.search_spec import SearchSpec
-from orchestrator.settings import Assignment
 
 pytestmark = pytest.mark.unit
 

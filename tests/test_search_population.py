@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from sweep_fixture import MemoryLedger, problems, proposals, run
 
-from orchestrator.axes import parse_axis
+from orchestrator.experiment.axes import parse_axis
+from orchestrator.experiment.search_spec import SearchSpec
 from orchestrator.runs import RunRequest
 from orchestrator.search import TrialResult
 from orchestrator.search.samplers import make_sampler
-from orchestrator.search_spec import SearchSpec
 
 pytestmark = pytest.mark.unit
 

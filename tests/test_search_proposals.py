@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from sweep_fixture import KNOWN, MemoryLedger, experiment, proposals, run, values
 
-from orchestrator.expand import best_request, expand_stage, stage_choice
-from orchestrator.knowledge import Deferred, Knowledge, Outcome
+from orchestrator.planning.expand import best_request, expand_stage, stage_choice
+from orchestrator.planning.knowledge import Deferred, Knowledge, Outcome
 from orchestrator.runs import RunRequest
 
 pytestmark = pytest.mark.unit

@@ -6,16 +6,16 @@ import pytest
 import torch
 from early_stopping import SWEEP
 
+from orchestrator.computing.worker import Placement, compute_run
 from orchestrator.datasets import prepare_datasets
-from orchestrator.expand_sweep import sweep_proposals
-from orchestrator.knowledge import Knowledge, Outcome
+from orchestrator.experiment.loading import apply_settings, check_document
+from orchestrator.experiment.spec import SweepStage
 from orchestrator.ledger import Ledger
-from orchestrator.loading import apply_settings, check_document
+from orchestrator.planning.expand_sweep import sweep_proposals
+from orchestrator.planning.knowledge import Knowledge, Outcome
+from orchestrator.running.watching import Watch
 from orchestrator.runs import RunRequest
-from orchestrator.spec import SweepStage
 from orchestrator.store import open_store
-from orchestrator.watching import Watch
-from orchestrator.worker import Placement, compute_run
 
 pytestmark = pytest.mark.numeric
 

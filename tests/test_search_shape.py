@@ -7,7 +7,7 @@ import pytest
 
 from g3dr.config import GeneratorConfig, ModelConfig, RendererConfig
 from g3dr.model import G3DR
-from orchestrator.axis_checks import SHAPE
+from orchestrator.experiment.axis_checks import SHAPE
 
 pytestmark = pytest.mark.unit
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from sweep_fixture import MemoryLedger, problems, proposals, run
 
+from orchestrator.experiment.stopping_spec import EarlyStoppingSpec
 from orchestrator.runs import RunRequest
 from orchestrator.search import StoppingRule, history_of, should_stop
-from orchestrator.stopping_spec import EarlyStoppingSpec
 
 pytestmark = pytest.mark.unit
 

@@ -22,8 +22,8 @@ from g3dr.render.reference import ReferenceRenderer
 from g3dr.training.trainer import Trainer
 from g3dr.types import Batch, Frames, Rays
 from g3dr.views import render_poses
-from orchestrator.gallery import Exhibit, pack_exhibits
-from orchestrator.spec import parse_experiment
+from orchestrator.computing.gallery import Exhibit, pack_exhibits
+from orchestrator.experiment.spec import parse_experiment
 
 CHANNELS = 5
 MODEL = ModelConfig(

@@ -8,11 +8,11 @@ import pytest
 from experiment_document import DOCUMENT
 
 from g3dr.config import LossTerm
-from orchestrator.loading import check_document
-from orchestrator.merging import set_path
-from orchestrator.problems import ExperimentError
-from orchestrator.schema import experiment_schema
-from orchestrator.spec import Experiment, SweepStage, parse_experiment
+from orchestrator.experiment.loading import check_document
+from orchestrator.experiment.merging import set_path
+from orchestrator.experiment.problems import ExperimentError
+from orchestrator.experiment.schema import experiment_schema
+from orchestrator.experiment.spec import Experiment, SweepStage, parse_experiment
 
 pytestmark = pytest.mark.unit
 

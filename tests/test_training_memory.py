@@ -11,11 +11,11 @@ from training_fixture import Network, assert_equal_gradients, gradients, make_ba
 
 from g3dr.errors import ConfigError
 from g3dr.profiling.instruments import Stopwatch
-from orchestrator.loading import check_document
-from orchestrator.merging import set_path
-from orchestrator.problems import ExperimentError
+from orchestrator.experiment.loading import check_document
+from orchestrator.experiment.merging import set_path
+from orchestrator.experiment.problems import ExperimentError
+from orchestrator.experiment.settings import Settings
 from orchestrator.runs import DataSelection, RunSpec
-from orchestrator.settings import Settings
 
 pytestmark = pytest.mark.unit
 

@@ -5,11 +5,11 @@ import time
 
 import pytest
 
-from orchestrator.board import Board
-from orchestrator.live import LiveFile, read_live
-from orchestrator.snapshot import Snapshot
+from orchestrator.running.board import Board
+from orchestrator.running.live import LiveFile, read_live
+from orchestrator.running.snapshot import Snapshot
+from orchestrator.running.watching import Estimate, Goal, Together, Watch
 from orchestrator.store import FolderStore, StoreError
-from orchestrator.watching import Estimate, Goal, Together, Watch
 
 pytestmark = pytest.mark.unit
 

@@ -14,11 +14,11 @@ from g3dr.backbones.places import Place, cached_file, setting_of
 from g3dr.backbones.status import weights_status
 from g3dr.errors import CheckpointError, ConfigError, WeightsMissingError
 from orchestrator.cli.main import main
-from orchestrator.fetching import fetch_weights
+from orchestrator.computing.fetching import fetch_weights
+from orchestrator.computing.worker import Placement, compute_run
+from orchestrator.experiment.settings import Settings
 from orchestrator.runs import DataSelection, RunRequest, RunSpec
-from orchestrator.settings import Settings
 from orchestrator.store import open_store
-from orchestrator.worker import Placement, compute_run
 
 pytestmark = pytest.mark.unit
 

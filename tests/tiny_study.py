@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from orchestrator.execution import Execution
+from orchestrator.experiment.loading import load_experiment
 from orchestrator.ledger import Ledger
-from orchestrator.loading import load_experiment
+from orchestrator.running.execution import Execution
 
 SPECIES, SWEEP, RECIPES = 2, 4, 3
 

@@ -2,10 +2,10 @@
 
 from experiment_document import DOCUMENT
 
-from orchestrator.expand import expand_stage
-from orchestrator.knowledge import DatasetInfo, Knowledge
+from orchestrator.experiment.spec import parse_experiment
+from orchestrator.planning.expand import expand_stage
+from orchestrator.planning.knowledge import DatasetInfo, Knowledge
 from orchestrator.runs import RunRequest
-from orchestrator.spec import parse_experiment
 
 
 def pretrain_request() -> RunRequest:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.progress import time_left
-from orchestrator.snapshot import RunNow, Snapshot
+from orchestrator.running.snapshot import RunNow, Snapshot
 
 _STATES = {"finished": "green", "stopped": "cyan", "failed": "red", "cancelled": "yellow"}
 _USUAL_METRICS = ("loss", "rgb", "depth", "novel_psnr", "canonical_psnr", "depth_rmse")

@@ -8,9 +8,9 @@ import typer
 from orchestrator.cli.consoles import console
 from orchestrator.cli.options import Changes, ExperimentFile, PricesFile, Root
 from orchestrator.cli.plan_table import print_plan
-from orchestrator.execution import Execution
-from orchestrator.loading import load_experiment
-from orchestrator.prices import read_prices
+from orchestrator.experiment.loading import load_experiment
+from orchestrator.planning.prices import read_prices
+from orchestrator.running.execution import Execution
 
 
 def plan(

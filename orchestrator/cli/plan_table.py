@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from orchestrator.durations import span_in_words
-from orchestrator.plan_records import Plan, cost_words, resource_words
+from orchestrator.planning.durations import span_in_words
+from orchestrator.planning.plan_records import Plan, cost_words, resource_words
 
 _WORDS = {"stage", "kind", "data", "from"}
 _SHOWN_SHARERS = 6

@@ -18,10 +18,10 @@ from orchestrator.cli.consoles import console
 from orchestrator.cli.devices import device_named
 from orchestrator.cli.profile_tables import Setting, print_profile, profile_to_json
 from orchestrator.cli.progress import shown_on
-from orchestrator.loading import load_experiment
+from orchestrator.experiment.loading import load_experiment
+from orchestrator.experiment.spec import Experiment
 from orchestrator.profiling import request_of, workload
 from orchestrator.runs import RunRequest
-from orchestrator.spec import Experiment
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from rich.prompt import Confirm
 from rich.table import Table
 
 from g3dr.errors import G3drError
-from orchestrator.byte_sizes import format_bytes
 from orchestrator.cli.consoles import console
 from orchestrator.cli.options import WhereRoot
 from orchestrator.cli.progress import progress
+from orchestrator.experiment.byte_sizes import format_bytes
+from orchestrator.keeping.pruning import PrunePlan, prune_plan
+from orchestrator.keeping.retention import Deletion
 from orchestrator.ledger import Ledger
-from orchestrator.pruning import PrunePlan, prune_plan
-from orchestrator.retention import Deletion
 from orchestrator.store import open_store
 
 _SHOWN = 8

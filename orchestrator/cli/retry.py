@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import WhereRoot
-from orchestrator.control import Control
 from orchestrator.finding import NamedRun, experiments, find_run, runs_of
 from orchestrator.ledger import Ledger
+from orchestrator.running.control import Control
 from orchestrator.store import Store, open_store
 
 

@@ -12,11 +12,11 @@ from orchestrator.cli.consoles import console
 from orchestrator.cli.options import Changes, ExperimentFile, PricesFile, Root
 from orchestrator.cli.plan_table import print_plan
 from orchestrator.cli.watching import watch_on
-from orchestrator.execution import Execution, RunFailedError
-from orchestrator.loading import load_experiment
-from orchestrator.plan_records import Plan
-from orchestrator.prices import read_prices
-from orchestrator.thresholds import Threshold, read_threshold
+from orchestrator.experiment.loading import load_experiment
+from orchestrator.planning.plan_records import Plan
+from orchestrator.planning.prices import read_prices
+from orchestrator.planning.thresholds import Threshold, read_threshold
+from orchestrator.running.execution import Execution, RunFailedError
 
 
 def run(

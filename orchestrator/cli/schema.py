@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.schema import schema_text
+from orchestrator.experiment.schema import schema_text
 
 
 def schema(

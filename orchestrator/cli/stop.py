@@ -5,10 +5,10 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import WhereRoot
-from orchestrator.control import Control
 from orchestrator.finding import check_experiment, find_runs
 from orchestrator.ledger import Ledger
-from orchestrator.live import read_live
+from orchestrator.running.control import Control
+from orchestrator.running.live import read_live
 from orchestrator.store import Store, open_store
 
 _OVER = ("finished", "stopped", "cancelled")

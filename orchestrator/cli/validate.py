@@ -7,8 +7,8 @@ import typer
 
 from g3dr.errors import G3drError
 from orchestrator.cli.options import Changes
-from orchestrator.loading import load_experiment
-from orchestrator.problems import ExperimentError
+from orchestrator.experiment.loading import load_experiment
+from orchestrator.experiment.problems import ExperimentError
 
 
 def validate(

@@ -8,10 +8,10 @@ from typing import Self
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from orchestrator.board import Board
 from orchestrator.cli.live_table import best_text, counts_text, draw, left_text
 from orchestrator.cli.progress import Lines
-from orchestrator.snapshot import Snapshot
+from orchestrator.running.board import Board
+from orchestrator.running.snapshot import Snapshot
 
 PLAIN_SECONDS = 10.0
 FEW_RUNS = 20

@@ -53,7 +53,7 @@ def import_command(
     from g3dr.published import import_published  # noqa: PLC0415
     from g3dr.training.checkpoint import write_checkpoint  # noqa: PLC0415
     from g3dr.training.layout import INDEX  # noqa: PLC0415
-    from orchestrator.fetching import local_file  # noqa: PLC0415
+    from orchestrator.computing.fetching import local_file  # noqa: PLC0415
 
     store = open_store(destination)
     _refuse_existing(store, INDEX, destination, replace=replace)
@@ -162,7 +162,7 @@ def fetch_command() -> None:
     """
     from g3dr.backbones import find_weights  # noqa: PLC0415  (brings torch)
     from g3dr.backbones.status import weights_status  # noqa: PLC0415
-    from orchestrator.fetching import fetch_weights  # noqa: PLC0415
+    from orchestrator.computing.fetching import fetch_weights  # noqa: PLC0415
 
     wanted = [entry for entry in weights_status() if entry.state == "not fetched"]
     for entry in wanted:

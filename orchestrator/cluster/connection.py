@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from g3dr.errors import G3drError
-from orchestrator.capacity import Capacity, Node
 from orchestrator.cluster.tidying import LOG_BOUNDS, forget_sessions
+from orchestrator.planning.capacity import Capacity, Node
 
 LOCAL_SPARE_CPUS = 1
 """Logical CPUs of a local cluster beyond the machine's own: trial drivers and Ray Data tasks mostly wait."""

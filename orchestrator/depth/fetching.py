@@ -8,7 +8,7 @@ from pathlib import Path
 from g3dr.backbones.places import cache_folder
 from g3dr.depth.model_folder import FILES, fingerprint
 from g3dr.errors import WeightsMissingError
-from orchestrator.fetching import local_file
+from orchestrator.computing.fetching import local_file
 from orchestrator.store import StoreError, open_store, without_credentials
 
 

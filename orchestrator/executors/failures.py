@@ -7,7 +7,7 @@ from pathlib import Path
 from ray import exceptions
 from ray.tune.experiment import Trial
 
-from orchestrator.retrying import Mishap
+from orchestrator.running.retrying import Mishap
 
 _LOST_MACHINES = (exceptions.NodeDiedError, exceptions.LocalRayletDiedError, exceptions.ActorPlacementGroupRemoved)
 # Ray says "OOM killer" of every process that was killed, as one of several possible reasons: that alone means nothing.

@@ -9,7 +9,7 @@ from ray import tune
 from orchestrator.runs import RunRequest
 
 if TYPE_CHECKING:
-    from orchestrator.progress import Progress
+    from orchestrator.computing.progress import Progress
 
 
 class InlineRun(tune.Trainable):  # type: ignore[misc]  # ray has no types
@@ -19,7 +19,7 @@ class InlineRun(tune.Trainable):  # type: ignore[misc]  # ray has no types
 
     def setup(self, config: dict[str, Any]) -> None:
         """Starts the run that `config` holds."""
-        from orchestrator.worker import Claim, Placement, compute_run  # noqa: PLC0415  (brings torch, which the driver does not need)
+        from orchestrator.computing.worker import Claim, Placement, compute_run  # noqa: PLC0415  (brings torch, which the driver does not need)
 
         request = RunRequest.from_json(json.loads(config["request"]))
         placement = Placement(gpus=request.gpus_per_worker, cpus=request.cpus_per_worker)

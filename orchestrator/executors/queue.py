@@ -13,13 +13,13 @@ from typing import Any, Literal, Protocol
 
 from ray.tune.search import Searcher
 
-from orchestrator.failure_spec import FailureSpec
-from orchestrator.knowledge import Outcome
+from orchestrator.experiment.failure_spec import FailureSpec
 from orchestrator.ledger import RunStatus
-from orchestrator.retrying import Attempts, Mishap, retry_delay
+from orchestrator.planning.knowledge import Outcome
+from orchestrator.running.retrying import Attempts, Mishap, retry_delay
+from orchestrator.running.watching import Watch
 from orchestrator.runs import RunRequest
 from orchestrator.search.proposals import Proposals
-from orchestrator.watching import Watch
 
 Finished = Literal["FINISHED"]
 _LOOK_SECONDS = 2.0

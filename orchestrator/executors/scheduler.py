@@ -14,7 +14,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from orchestrator.executors.failures import mishap_of
 from orchestrator.executors.queue import RunQueue
-from orchestrator.retrying import Mishap
+from orchestrator.running.retrying import Mishap
 from orchestrator.runs import RunRequest
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import Any
 import ray.train
 from ray.train.torch import get_device, prepare_model
 
+from orchestrator.computing.worker import Claim, Placement, compute_run
 from orchestrator.runs import RunRequest
-from orchestrator.worker import Claim, Placement, compute_run
 
 
 def train_worker(config: dict[str, Any]) -> None:

@@ -12,18 +12,18 @@ from typing import Any
 from ray import tune
 from ray.tune.experiment import Trial
 
-from orchestrator.capacity import DRIVER_CPUS, Resources, obstacle
 from orchestrator.cluster import cluster_nodes, free_resources
 from orchestrator.cluster.tidying import forget_artifacts, session_folder
-from orchestrator.desk import LedgerDesk
 from orchestrator.executors.distributed import drive
 from orchestrator.executors.inline import InlineRun
 from orchestrator.executors.queue import RunQueue
 from orchestrator.executors.scheduler import Rule, RunScheduler, StopRequests
-from orchestrator.failure_spec import FailureSpec
+from orchestrator.experiment.failure_spec import FailureSpec
+from orchestrator.planning.capacity import DRIVER_CPUS, Resources, obstacle
+from orchestrator.running.desk import LedgerDesk
+from orchestrator.running.watching import Watch
 from orchestrator.search.proposals import Proposals
 from orchestrator.store import Store
-from orchestrator.watching import Watch
 
 RUNS_PER_TUNER = 500
 """Tune remembers every trial, some 30 KB each; a new Tuner starts from nothing, so the driver's memory does not grow."""

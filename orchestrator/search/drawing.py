@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.axes import Axis, Choice
-from orchestrator.conditions import holds
+from orchestrator.experiment.axes import Axis, Choice
+from orchestrator.experiment.conditions import holds
+from orchestrator.experiment.settings import Assignment
 from orchestrator.search.trials import Axes
-from orchestrator.settings import Assignment
 
 
 def in_order(axes: Axes) -> list[str]:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orchestrator.axes import Axis, Choice
+from orchestrator.experiment.axes import Axis, Choice
+from orchestrator.experiment.search_spec import SearchSpec
+from orchestrator.experiment.settings import Assignment
 from orchestrator.search.drawing import assign
 from orchestrator.search.samplers import Proposal
 from orchestrator.search.trials import Axes, TrialResult
-from orchestrator.search_spec import SearchSpec
-from orchestrator.settings import Assignment
 
 if TYPE_CHECKING:
     import optuna

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.axes import Axis, Choice
+from orchestrator.experiment.axes import Axis, Choice
+from orchestrator.experiment.search_spec import PerturbSpec, SearchSpec
+from orchestrator.experiment.settings import Assignment
 from orchestrator.search.drawing import assign, draw, draw_all
 from orchestrator.search.samplers import Proposal
 from orchestrator.search.trials import Axes, TrialResult
-from orchestrator.search_spec import PerturbSpec, SearchSpec
-from orchestrator.settings import Assignment
 
 _QUANTILE = 0.25
 

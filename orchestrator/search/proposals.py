@@ -4,11 +4,11 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from orchestrator.knowledge import Outcome
+from orchestrator.experiment.search_spec import SearchSpec
+from orchestrator.planning.knowledge import Outcome
 from orchestrator.runs import RunRequest
 from orchestrator.search.samplers import Proposal, Sampler, first_of_wave
 from orchestrator.search.trials import TrialResult, usable
-from orchestrator.search_spec import SearchSpec
 
 OutcomeOf = Callable[[RunRequest], Outcome | None]
 """How a run ended, with its measurement; None while it is not over, or while it will be tried again."""

@@ -11,10 +11,10 @@ from typing import Protocol
 
 import numpy as np
 
+from orchestrator.experiment.search_spec import SearchSpec
+from orchestrator.experiment.settings import Assignment
 from orchestrator.search.drawing import combinations, count_combinations, draw_all
 from orchestrator.search.trials import Axes, TrialResult
-from orchestrator.search_spec import SearchSpec
-from orchestrator.settings import Assignment
 
 
 @dataclass(frozen=True)

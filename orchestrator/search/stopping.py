@@ -10,9 +10,9 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from orchestrator.experiment.scores import Mode
+from orchestrator.experiment.stopping_spec import EarlyStoppingSpec
 from orchestrator.runs import RunRequest
-from orchestrator.scores import Mode
-from orchestrator.stopping_spec import EarlyStoppingSpec
 
 _LEAST_OTHERS = 3
 

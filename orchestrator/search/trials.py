@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.axes import Axis
-from orchestrator.settings import Assignment
+from orchestrator.experiment.axes import Axis
+from orchestrator.experiment.settings import Assignment
 
 Axes = Mapping[str, Axis]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from g3dr.pictures import encode_depth, encode_image
-from orchestrator.folder_config import Crop
+from orchestrator.experiment.folder_config import Crop
 
 WHITE = 255
 

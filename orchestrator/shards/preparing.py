@@ -20,7 +20,7 @@ from g3dr.pictures import (
     orientation_of,
     turn,
 )
-from orchestrator.folder_config import Crop, DepthNeed
+from orchestrator.experiment.folder_config import Crop, DepthNeed
 from orchestrator.shards.cropping import WHITE, framed, pick_nearest, resize_area, size_at
 from orchestrator.shards.rows import Row
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Self
 
 from orchestrator.ledger import Ledger
+from orchestrator.running.snapshot import finite
 from orchestrator.runs import RunRequest
-from orchestrator.snapshot import finite
 from orchestrator.tracking import mlflow_run
 from orchestrator.tracking.background import Background
 from orchestrator.tracking.mlflow_run import MlflowRun

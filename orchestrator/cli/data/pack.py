@@ -9,7 +9,7 @@ import typer
 from orchestrator.cli import consoles
 from orchestrator.cli.data.words import plural, words
 from orchestrator.cli.progress import progress
-from orchestrator.folder_config import Crop, DepthNeed, Layout
+from orchestrator.experiment.folder_config import Crop, DepthNeed, Layout
 from orchestrator.store import open_store
 
 if TYPE_CHECKING:

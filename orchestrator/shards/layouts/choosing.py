@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from g3dr.errors import DataError
-from orchestrator.folder_config import Layout
+from orchestrator.experiment.folder_config import Layout
 from orchestrator.shards.layouts.annotations import place_by_annotations, read_annotations
 from orchestrator.shards.layouts.class_folders import is_taxonomy, place_in_class_folders, with_binomials
 from orchestrator.shards.layouts.labels import numbers_of_kit, parse_labels

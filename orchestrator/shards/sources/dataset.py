@@ -9,7 +9,7 @@ from typing import Any
 from pyarrow import parquet
 
 from g3dr.errors import DataError, ShardError
-from orchestrator.folder_config import check_picking, check_resolution
+from orchestrator.experiment.folder_config import check_picking, check_resolution
 from orchestrator.shards.manifest import Manifest, Shard, read_manifest
 from orchestrator.shards.preparing import Preparation, prepared
 from orchestrator.shards.rows import SCHEMA, Row, rows_of_table

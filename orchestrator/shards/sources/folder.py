@@ -7,7 +7,7 @@ from typing import Any
 
 from g3dr.errors import DataError
 from g3dr.examples import RgbdExample
-from orchestrator.folder_config import FolderConfig
+from orchestrator.experiment.folder_config import FolderConfig
 from orchestrator.shards.layouts import Placed, place_all
 from orchestrator.shards.preparing import DepthMapError, Preparation, prepared
 from orchestrator.shards.rows import Row

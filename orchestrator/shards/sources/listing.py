@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from g3dr.errors import DataError
-from orchestrator.folder_config import FolderConfig
+from orchestrator.experiment.folder_config import FolderConfig
 from orchestrator.shards.layouts.choosing import META, LabelFiles
 from orchestrator.shards.layouts.labels import KNOWN_NAMES
 from orchestrator.shards.trees import Tree, TreeFile, clean_name

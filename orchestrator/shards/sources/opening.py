@@ -7,7 +7,7 @@ from typing import Any
 
 from g3dr.errors import ConfigError, DataError, did_you_mean
 from g3dr.procedural import ProceduralConfig
-from orchestrator.folder_config import FolderConfig
+from orchestrator.experiment.folder_config import FolderConfig
 from orchestrator.shards.manifest import read_manifest
 from orchestrator.shards.preparing import Preparation
 from orchestrator.shards.sources.dataset import DatasetSource

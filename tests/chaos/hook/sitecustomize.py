@@ -62,7 +62,7 @@ def know_the_run(module):
     module.compute_run, module.RunInProgress._checkpoint = compute_run, _checkpoint
 
 
-HOOKS = {"g3dr.training.trainer": count_steps, "orchestrator.worker": know_the_run}
+HOOKS = {"g3dr.training.trainer": count_steps, "orchestrator.computing.worker": know_the_run}
 
 
 class Finder(importlib.abc.MetaPathFinder):

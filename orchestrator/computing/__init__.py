@@ -1,0 +1,1 @@
+"""What one run does in its worker: train, write down, measure."""

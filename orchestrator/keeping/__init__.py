@@ -1,0 +1,1 @@
+"""What of a ledger may be deleted, and deleting it."""

@@ -1,0 +1,53 @@
+"""Gathers from a ledger what a plan says about time, money and other experiments."""
+
+from collections.abc import Callable, Sequence
+from itertools import islice
+
+from orchestrator.cluster import names_cluster
+from orchestrator.experiment.spec import Experiment
+from orchestrator.ledger import Ledger
+from orchestrator.planning.estimates import Measurements
+from orchestrator.planning.expand import stage_resources
+from orchestrator.planning.machines import machine_kind
+from orchestrator.planning.plan import Evidence
+from orchestrator.planning.prices import Prices
+from orchestrator.planning.survey import survey
+from orchestrator.planning.timings import read_timings
+from orchestrator.planning.work import Work, work_of
+from orchestrator.runs import RunRequest
+
+_OWN_RUNS = 64
+
+
+def evidence_of(experiment: Experiment, ledger: Ledger, prices: Prices | None, finished: Callable[[], Sequence[RunRequest]]) -> Evidence:
+    """Returns what the ledger knows.
+
+    Args:
+        experiment: What is planned.
+        ledger: Where to look.
+        prices: Of the user's file.
+        finished: Runs of the experiment that are in the ledger, asked once they are known.
+    """
+    found = survey(ledger)
+    executors = {stage.name: stage_resources(experiment, stage).executor for stage in experiment.stages}
+
+    def measurements(requests: Sequence[RunRequest]) -> Measurements:
+        return Measurements(
+            timings=read_timings(ledger.store, [work_of(request) for request in requests]),
+            own=_own(ledger, finished()) if requests else (),
+            starts=found.starts(ledger, experiment.name, executors) if requests else {},
+            machine=_machine,
+        )
+
+    return Evidence(measurements, found.askers(experiment.name), prices, _machine)
+
+
+def _machine(gpus: float) -> str | None:
+    """The machines of a named cluster are not known here."""
+    return None if names_cluster() else machine_kind(gpus)
+
+
+def _own(ledger: Ledger, finished: Sequence[RunRequest]) -> list[tuple[Work, float]]:
+    requests = {request.spec.id: request for request in islice(finished, _OWN_RUNS)}
+    statuses = ledger.statuses(list(requests))
+    return [(work_of(requests[run]), status.seconds_per_step) for run, status in statuses.items()]
