@@ -11,20 +11,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
 
 import torch
 
-from g3dr.backbones import load_backbones
 from g3dr.errors import BatchError, G3drError, MemoryExceededError, NonFiniteLossError
-from g3dr.losses import FeatureStore, Objective
-from g3dr.losses.targets import looks_at_images
-from g3dr.model import CONDITIONING_PREFIXES, G3DR
-from g3dr.training.checkpoint import Checkpoint, load_model
+from g3dr.training.checkpoint import Checkpoint
 from g3dr.training.trainer import Trainer
 from g3dr.training.window import Window
 from g3dr.types import Batch
-from orchestrator.checkpoints import read_initial
+from orchestrator.computing.building import batches_from, make_trainer
 from orchestrator.computing.claim import Claim
 from orchestrator.computing.evaluate import evaluate_run
 from orchestrator.computing.fetching import fetch_weights
@@ -32,10 +27,10 @@ from orchestrator.computing.memory import is_memory_error, memory_error
 from orchestrator.computing.placement import Placement
 from orchestrator.computing.probing import Probe
 from orchestrator.computing.progress import Progress
+from orchestrator.computing.saving import CheckpointSaver
 from orchestrator.ledger import FailureKind, LeaseLostError, Ledger, RunState, RunStatus
 from orchestrator.planning.timings import RunTimer
 from orchestrator.runs import RunRequest
-from orchestrator.shards.streaming import stream
 from orchestrator.store import StoreAwayError, open_store
 from orchestrator.tracking import RunOutputs
 
@@ -52,8 +47,8 @@ def compute_run(request: RunRequest, root: str, placement: Placement, claim: Cla
     """
     torch.set_num_threads(max(1, int(placement.cpus)))
     ledger, claim = Ledger(open_store(root)), claim or Claim()
-    with RunOutputs(ledger, request, claim.attempt + 1, placement.rank) as outputs:
-        run = RunInProgress(request, ledger, placement, claim, outputs)
+    with RunOutputs(ledger, request, claim.attempt + 1, placement.rank) as outputs, CheckpointSaver() as saver:
+        run = RunInProgress(request, ledger, placement, claim, outputs=outputs, saver=saver)
         try:
             fetch_weights()
             yield from run.train()
@@ -71,8 +66,11 @@ def compute_run(request: RunRequest, root: str, placement: Placement, claim: Cla
 class RunInProgress:
     """A run between its start and its end; see `compute_run`."""
 
-    def __init__(self, request: RunRequest, ledger: Ledger, placement: Placement, claim: Claim, outputs: RunOutputs) -> None:
-        self.request, self.ledger, self.placement, self.claim, self.outputs = request, ledger, placement, claim, outputs
+    def __init__(
+        self, request: RunRequest, ledger: Ledger, placement: Placement, claim: Claim, *, outputs: RunOutputs, saver: CheckpointSaver
+    ) -> None:
+        self.request, self.ledger, self.placement, self.claim = request, ledger, placement, claim
+        self.outputs, self._saver = outputs, saver
         self.run, self.settings = request.spec.id, request.spec.training
         self._step, self._seconds, self._paces = 0, 0.0, list[float]()
         self._rows: list[dict[str, float]] = []
@@ -91,11 +89,11 @@ class RunInProgress:
         """Trains from the newest checkpoint to the last step; yields every `log_every` steps, at checkpoints and at rungs."""
         if self._is_trained():
             return
-        trainer = self._trainer()
+        trainer = make_trainer(self.request, self.ledger.store, self.placement, self.device)
         self._start(trainer)
         yield from self._passed_rungs()
         window, since, started = Window(), trainer.step, time.perf_counter()
-        batches = self._batches(trainer.step)
+        batches = batches_from(self.request, self.placement, trainer.step)
         while trainer.step < self.settings.steps:
             self._train_step(trainer, next(batches), window)
             if not self._reports(trainer.step):
@@ -105,10 +103,12 @@ class RunInProgress:
             self._log(trainer.step, metrics, steps=trainer.step - since, seconds=seconds)
             if self._saves(trainer.step):
                 self._checkpoint(trainer.checkpoint())
+                self._finish_writing(trainer.step)
             since, started = trainer.step, time.perf_counter()
             yield from self._report(trainer, metrics)
         if self.settings.steps == 0:
             self._checkpoint(Checkpoint(0, trainer.model.state_dict(), {}, trainer.model.config))
+        self._saver.wait()
         self.record("finished")
 
     def _report(self, trainer: Trainer, metrics: Mapping[str, float]) -> Iterator[Progress]:
@@ -123,6 +123,7 @@ class RunInProgress:
     def _checkpoint_if_newer(self, trainer: Trainer) -> None:
         if self._rows:
             self._checkpoint(trainer.checkpoint())
+        self._saver.wait()
 
     @staticmethod
     def _train_step(trainer: Trainer, batch: Batch, window: Window) -> None:
@@ -168,9 +169,11 @@ class RunInProgress:
             self._write_status(state)
 
     def _write_status(self, state: RunState) -> None:
+        self.ledger.set_status(self.run, self._status(state), self.claim.token)
+
+    def _status(self, state: RunState) -> RunStatus:
         pace = statistics.median(self._paces) if self._paces else 0.0
-        status = RunStatus(state, self._step, self._seconds, pace, attempts=self.claim.attempt)
-        self.ledger.set_status(self.run, status, self.claim.token)
+        return RunStatus(state, self._step, self._seconds, pace, attempts=self.claim.attempt)
 
     def _is_stopped(self) -> bool:
         status = self.ledger.status(self.run)
@@ -186,36 +189,6 @@ class RunInProgress:
             return status is not None
         steps = self.settings.steps
         return steps > 0 and status.step == steps and self.ledger.latest_step(self.run) == steps
-
-    def _trainer(self) -> Trainer:
-        """Builds the model with its initial weights and everything that trains it."""
-        spec, device = self.request.spec, self.device
-        model = G3DR(spec.model)
-        if self.request.initial_path is None:
-            model.initialize(spec.seed)
-        else:
-            initial = read_initial(self.request.initial_path, self.ledger.store)
-            load_model(model, initial.model, self.request.initial_path, may_lack=CONDITIONING_PREFIXES)
-        objective = Objective(spec.objective, load_backbones(spec.objective, str(device)), self._feature_store())
-        placement = self.placement
-        return Trainer(
-            model.to(device),
-            objective,
-            spec.training,
-            seed=spec.seed,
-            device=device,
-            rank=placement.rank,
-            world_size=placement.world_size,
-            wrap=placement.wrap,
-        )
-
-    def _feature_store(self) -> FeatureStore | None:
-        """Keeps features of the training images between steps, where a network looks at them and memory is given."""
-        spec, limit = self.request.spec, self.settings.feature_memory
-        if limit == 0 or not looks_at_images(spec.objective, spec.model.conditioning):
-            return None
-        rows = sum(shard.rows for shard in self.request.selection.shards())
-        return FeatureStore(rows * (2 if self.settings.flip else 1), limit * 2**20)
 
     def _start(self, trainer: Trainer) -> None:
         """Continues from the newest checkpoint, if there is one."""
@@ -238,20 +211,6 @@ class RunInProgress:
                 metrics = {name: value for name, value in row.items() if name != "step"}
                 yield replace(self.progress("running", metrics), step=step)
 
-    def _batches(self, start: int) -> Iterator[Any]:
-        request = self.request
-        return stream(
-            request.selection,
-            seed=request.spec.seed,
-            start_step=start,
-            steps=self.settings.steps - start,
-            batch_size=self.settings.batch_size,
-            rank=self.placement.rank,
-            world_size=self.placement.world_size,
-            flip=self.settings.flip,
-            resolution=request.spec.model.generator.resolution,
-        )
-
     def _reports(self, step: int) -> bool:
         return step % self.request.log_every == 0 or self._saves(step)
 
@@ -273,14 +232,24 @@ class RunInProgress:
         self.outputs.scalars(step, self._rows[-1])
 
     def _checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Writes metrics first, the checkpoint second, the status last: what a reader finds is never ahead of the checkpoint."""
+        """Has metrics written first, the checkpoint second, the status last: what a reader finds is never ahead of the checkpoint."""
         if self.placement.rank != 0:
             return
-        self.ledger.write_metrics(self.run, checkpoint.step, self._rows, self.claim.token)
-        self.ledger.save_checkpoint(self.run, checkpoint, keep=self.request.kept_checkpoints, token=self.claim.token)
-        self._rows = []
-        self.record("running")
-        self.outputs.checkpoint(checkpoint.step)
+        rows, self._rows, status = self._rows, [], replace(self._status("running"), step=checkpoint.step)
+
+        def write(copy: Checkpoint) -> None:
+            self.ledger.write_metrics(self.run, copy.step, rows, self.claim.token)
+            self.ledger.save_checkpoint(self.run, copy, keep=self.request.kept_checkpoints, token=self.claim.token)
+            if not self._is_stopped():
+                self.ledger.set_status(self.run, status, self.claim.token)
+            self.outputs.checkpoint(copy.step)
+
+        self._saver.save(checkpoint, write)
+
+    def _finish_writing(self, step: int) -> None:
+        """Whoever hears of a rung may end the run there: its checkpoint has to be there first."""
+        if step in self.request.rungs:
+            self._saver.wait()
 
 
 def _kind(error: G3drError) -> FailureKind:
