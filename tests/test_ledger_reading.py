@@ -40,7 +40,7 @@ def request(seed, *, evaluated=True, rungs=()):
 
 
 def finish(ledger, asked, **metrics):
-    ledger.set_status(asked.spec.id, RunStatus("finished", 10))
+    ledger.set_status(asked.spec.id, RunStatus("finished", 10, seconds_per_step=0.25))
     if asked.evaluation:
         ledger.write_evaluation(asked.spec.id, asked.evaluation.id, {"metrics": metrics}, b"")
 
@@ -49,7 +49,7 @@ def test_what_is_over_is_read_once(ledger):
     asked = request(1)
     finish(ledger, asked, depth_rmse=0.5)
     outcomes = Outcomes(ledger)
-    assert outcomes(asked).metrics == {"depth_rmse": 0.5}
+    assert outcomes(asked).metrics == {"depth_rmse": 0.5, "seconds_per_step": 0.25}  # speed is an objective like any other
     ledger.store.reads.clear()
     assert outcomes(asked).state == "finished"
     assert ledger.store.reads == []

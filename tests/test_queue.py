@@ -101,7 +101,7 @@ def label(suggestion) -> str | None:
 
 
 def drain(queue: RunQueue, world: World, prefix: str = "") -> list[str]:
-    """Finishes trial after trial; returns the labels."""
+    """Finishes trial after trial, as one Tuner would; returns the labels."""
     done = []
     for number in range(1000):
         suggestion = queue.suggest(f"{prefix}{number}")
@@ -130,8 +130,9 @@ def test_a_crash_is_tried_again_after_pauses_that_double_and_then_given_up() -> 
     world, (run, other) = World(), requests(2)
     queue, pauses = make_queue(world, [run, other]), []
     for attempt in range(3):
-        while not isinstance(suggestion := queue.suggest(f"{attempt}"), dict):
+        while not queue.open(1000):
             world.now += 1.0
+        suggestion = queue.suggest(f"{attempt}")
         pauses.append(world.now)
         assert (label(suggestion), suggestion["attempt"]) == (run.label, attempt)
         queue.failed(f"{attempt}", CRASH)
@@ -148,8 +149,9 @@ def test_vanished_machines_are_counted_apart_and_never_give_a_run_up() -> None:
     world, (run,) = World(), requests(1)
     queue = make_queue(world, [run])
     for attempt in range(20):
-        while not isinstance(queue.suggest(f"{attempt}"), dict):
+        while not queue.open(1000):
             world.now += 10.0
+        queue.suggest(f"{attempt}")
         queue.failed(f"{attempt}", PREEMPTION)
         queue.on_trial_complete(f"{attempt}", error=True)
     assert {final for _, _, final in world.mishaps} == {False}
@@ -198,11 +200,13 @@ def test_what_another_orchestrator_leaves_behind_is_taken_over() -> None:
     world, (run,) = World(), requests(1)
     first, second = make_queue(world, [run]), make_queue(world, [run])
     first.suggest("a")
-    assert second.suggest("b") is None
+    assert second.suggest("b") == RunQueue.FINISHED  # a Tuner that waits would hold what the first may need
+    assert not second.open(1000)
     assert second.waits_for_others == [run]
     assert not second.is_over
     del world.holders[run.spec.id]  # the first is killed, and its lease dies
     world.now += 5.0
+    assert second.open(1000)
     assert label(second.suggest("c")) == run.label
 
 

@@ -1,5 +1,7 @@
 """Training: chance, learning rates, checkpoints, resuming, freezing, sharing a batch between workers."""
 
+import pickle
+
 import pytest
 import torch
 
@@ -173,6 +175,16 @@ def test_a_loss_that_is_not_finite_is_named_with_its_step():
     window.add({"loss": torch.tensor(float("nan")), "rgb": torch.tensor(0.5)})
     with pytest.raises(NonFiniteLossError, match=r"loss .*step 17"):
         window.close(17)
+
+
+def test_the_step_and_the_images_at_fault_are_named():
+    window = Window()
+    for step, value in ((1, 1.0), (2, float("inf")), (3, float("nan"))):
+        window.add({"loss": torch.tensor(value)}, step, [f"owl/{step}", f"fox/{step}"])
+    with pytest.raises(NonFiniteLossError, match=r"in step 2: .*batch: owl/2, fox/2") as caught:
+        window.close(3)
+    assert caught.value.keys == ("owl/2", "fox/2")
+    assert pickle.loads(pickle.dumps(caught.value)).keys == ("owl/2", "fox/2")
 
 
 def test_checkpoint_survives_the_round_trip():

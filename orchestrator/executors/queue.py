@@ -106,6 +106,7 @@ class RunQueue(Searcher):  # type: ignore[misc]  # ray has no types
         self._again: list[_Again] = []
         self._elsewhere: dict[str, RunRequest] = {}
         self._next_look = 0.0
+        self._ready: Handed | None = None
         self._mishaps: dict[str, Mishap] = {}
         self._given_up: set[str] = set()
         self._has_failed = False
@@ -117,7 +118,7 @@ class RunQueue(Searcher):  # type: ignore[misc]  # ray has no types
     @property
     def is_over(self) -> bool:
         """Whether nothing is left to do."""
-        everything = self._index >= self._proposals.total and not (self._again or self._elsewhere)
+        everything = self._index >= self._proposals.total and not (self._again or self._elsewhere or self._ready)
         return not self._running and (everything or self.stops)
 
     @property
@@ -130,9 +131,17 @@ class RunQueue(Searcher):  # type: ignore[misc]  # ray has no types
         """Runs that another orchestrator computes at the moment."""
         return list(self._elsewhere.values())
 
-    def open(self, limit: int) -> None:
-        """Lets the next Tuner ask for up to `limit` runs; it is told that there are no more after that."""
+    def open(self, limit: int) -> bool:
+        """Lets the next Tuner ask for up to `limit` runs; it is told that there are no more after that.
+
+        Returns:
+            Whether there is a run to start at this moment; without one, a Tuner would only hold processes and their resources, which
+            whoever is waited for may need.
+        """
         self._left = limit
+        if self._ready is None and not self.stops:
+            self._ready = self._next()
+        return self._ready is not None
 
     def handed(self, trial: str) -> Handed | None:
         """Returns the run that a trial computes."""
@@ -153,13 +162,15 @@ class RunQueue(Searcher):  # type: ignore[misc]  # ray has no types
 
     def suggest(self, trial_id: str) -> dict[str, Any] | Finished | None:
         """Returns the next run that has to be computed, None to be asked again later, or `FINISHED`."""
-        found = None if self.stops or self._left <= 0 else self._next()
+        found, self._ready = self._ready, None
+        if found is None and self._left > 0 and not self.stops:
+            found = self._next()
         if found is not None:
             self._left -= 1
             self._running[trial_id] = found
             self._watch.run_started(found.request.label, found.request.spec.id, found.request.spec.training.steps)
             return {"request": json.dumps(found.request.to_json()), "token": found.token, "attempt": found.attempts.total}
-        if self.stops or self.is_over or (self._left <= 0 and not self._running):
+        if self.stops or not self._running:
             finished: Finished = Searcher.FINISHED
             return finished
         return None
@@ -282,4 +293,5 @@ class RunQueue(Searcher):  # type: ignore[misc]  # ray has no types
             run in self._elsewhere
             or any(handed.request.spec.id == run for handed in self._running.values())
             or any(entry.handed.request.spec.id == run for entry in self._again)
+            or (self._ready is not None and self._ready.request.spec.id == run)
         )

@@ -3,6 +3,7 @@
 import json
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,8 @@ from orchestrator.store import Store
 
 RUNS_PER_TUNER = 500
 """Tune remembers every trial, some 30 KB each; a new Tuner starts from nothing, so the driver's memory does not grow."""
+
+_LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,9 @@ def compute(work: Work, desk: LedgerDesk, *, root: Store, policy: FailureSpec, w
         tell=watch.run_waits,
     )
     while not queue.is_over:
-        queue.open(RUNS_PER_TUNER)
+        if not queue.open(RUNS_PER_TUNER):
+            time.sleep(_LOOK_SECONDS)  # for the end of a pause, or for runs of another orchestrator
+            continue
         with _scratch(root) as scratch, _artifacts() as name:
             config = {"root": root.uri, "scratch": scratch, "retries": policy.retries, "preemptions": policy.preemptions}
             _tuner(work, queue, scheduler, config, name=name, watch=watch).fit()

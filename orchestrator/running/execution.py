@@ -117,7 +117,6 @@ class Execution:
         """
         with ExitStack() as stack:
             if not self.is_complete():
-                self._announce(stack)
                 self._start(stack)
             self.ledger.write_experiment(self.experiment.name, self._record())
             failures = self._run_stages(stack)
@@ -175,6 +174,7 @@ class Execution:
         self.watch.note("connecting to Ray" if names_cluster() else "starting Ray on this machine")
         self.capacity = stack.enter_context(connected())
         self._check_fit()
+        self._announce(stack)
         prepare_datasets(self.store, self.experiment, self.watch)
         self._check_fit()  # again: now every name in the file can be compared with the data
 
