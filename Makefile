@@ -51,6 +51,7 @@ fmt: setup ## format and fix what can be fixed
 
 bench: setup ## measure, interleaved, against named baselines
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.orchestration
 
 bench-gpu: setup ## the same on a CUDA device, with frames and training images a second
 	$(BIN)/python -m benchmarks --device cuda --json build/bench-gpu.json

@@ -82,20 +82,23 @@ def sweep_overhead(runs: int, seconds: float, algorithm: str = "optuna") -> dict
     Returns:
         Seconds of the sweep and of the ideal, the overhead, what is between two runs of a slot, and the driver's memory.
     """
+    with tempfile.TemporaryDirectory() as folder, _cluster():
+        return measured_sweep(Execution(overhead_study(folder, runs, seconds, algorithm)), runs, seconds)
+
+
+def measured_sweep(execution: Execution, runs: int, seconds: float) -> dict[str, float]:
+    """Runs the only stage of `overhead_study` on the connected cluster; see `sweep_overhead`."""
     from orchestrator.executors.tuning import Work, compute  # noqa: PLC0415  (brings ray.tune)
 
-    with tempfile.TemporaryDirectory() as folder, _cluster():
-        execution = Execution(overhead_study(folder, runs, seconds, algorithm))
-        knowledge = Knowledge({"animals": DatasetInfo("uri", "version", ("a",))}, execution.outcome)
-        stage, watch = execution.experiment.stages[0], Starts()
-        proposals = sweep_proposals(execution.experiment, stage, knowledge)  # type: ignore[arg-type]  # a sweep
-        with LeaseKeeper(Leases(execution.store)) as keeper:
-            desk = LedgerDesk("overhead", execution.ledger, execution.outcomes, keeper=keeper, control=Control(execution.store))
-            began = time.perf_counter()
-            work = Work(proposals, Resources(), SLOTS, inline=SimulatedRun)
-            compute(work, desk, root=execution.store, policy=execution.policy, watch=watch)
-            whole = time.perf_counter() - began
-    return _figures(watch, runs, seconds, whole)
+    knowledge = Knowledge({"animals": DatasetInfo("uri", "version", ("a",))}, execution.outcome)
+    stage, watch = execution.experiment.stages[0], Starts()
+    proposals = sweep_proposals(execution.experiment, stage, knowledge)  # type: ignore[arg-type]  # a sweep
+    with LeaseKeeper(Leases(execution.store)) as keeper:
+        desk = LedgerDesk("overhead", execution.ledger, execution.outcomes, keeper=keeper, control=Control(execution.store))
+        began = time.perf_counter()
+        work = Work(proposals, Resources(), SLOTS, inline=SimulatedRun)
+        compute(work, desk, root=execution.store, policy=execution.policy, watch=watch)
+        return _figures(watch, runs, seconds, time.perf_counter() - began)
 
 
 def _figures(watch: Starts, runs: int, seconds: float, whole: float) -> dict[str, float]:

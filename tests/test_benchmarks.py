@@ -96,3 +96,18 @@ def test_the_markdown_table_has_a_dash_where_nothing_was_measured():
     lines = markdown_table({"procedural": measured}).splitlines()
     assert lines[2] == "| procedural | 12.3 ms | - | - | - | - | - | - | 81.3 |"
     assert len({line.count("|") for line in lines}) == 1
+
+
+@pytest.mark.ray
+def test_the_overhead_of_a_sweep_is_measured_against_sleeping(ray_session, tmp_path):
+    from benchmarks.orchestration import measured_sweep
+    from benchmarks.studies import overhead_study
+    from orchestrator.running.execution import Execution
+
+    execution = Execution(overhead_study(str(tmp_path), 6, 0.2, "optuna"))
+    found = measured_sweep(execution, 6, 0.2)
+    assert found["ideal_s"] == pytest.approx(0.6)
+    assert found["whole_s"] > found["ideal_s"]
+    assert found["overhead"] == pytest.approx(found["whole_s"] / 0.6 - 1)
+    statuses = [execution.ledger.status(run).state for run in {path.split("/")[1] for path in execution.store.list("runs")}]
+    assert statuses == ["finished"] * 6

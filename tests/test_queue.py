@@ -61,11 +61,12 @@ class MemoryDesk:
         holder = self.world.holders.setdefault(run, self)
         return "token" if holder is self else None
 
+    def holds(self, run):
+        return self.world.holders.get(run) is self
+
     def release(self, run):
-        if self.world.holders.get(run) is not self:
-            return False
-        del self.world.holders[run]
-        return True
+        if self.holds(run):
+            del self.world.holders[run]
 
     def note_mishap(self, request, mishap, *, final):
         self.world.mishaps.append((request.label, mishap.kind, final))

@@ -34,8 +34,11 @@ class Desk(Protocol):
     def claim(self, run: str) -> str | None:
         """Takes the lease of a run and returns its token; None while another orchestrator holds it."""
 
-    def release(self, run: str) -> bool:
-        """Gives the lease of a run back; tells whether it was still ours."""
+    def holds(self, run: str) -> bool:
+        """Tells whether the lease of a run is still ours."""
+
+    def release(self, run: str) -> None:
+        """Gives the lease of a run back."""
 
     def status(self, run: str) -> RunStatus | None:
         """Returns a run's recorded status."""
@@ -204,19 +207,20 @@ class RunQueue(Searcher):  # type: ignore[misc]  # ray has no types
     def _ended(self, handed: Handed) -> None:
         """A trial ended without an error: its run is over, was stopped on purpose, or was taken over by somebody else."""
         request, run = handed.request, handed.request.spec.id
-        outcome, status = self._desk.outcome(request), self._desk.status(run)
-        is_ours = self._desk.release(run)
-        if outcome is None and not is_ours:
+        outcome = self._desk.outcome(request)
+        if outcome is None and not self._desk.holds(run):
             self._elsewhere[run] = request
+            self._desk.release(run)
             self._watch.run_waits(request.label, "another orchestrator took it over")
-        elif outcome is None and not self.stops:
-            self._desk.claim(run)
+            return
+        if outcome is None and not self.stops:
             self._retry_or_give_up(handed, Mishap("crash", "its process ended without a result"))
-        else:
-            state = outcome.state if outcome else "running"
-            if state == "failed":
-                self._give_up(run)
-            self._watch.run_ended(request.label, state, status.error if status else None)
+            return
+        state, status = outcome.state if outcome else "running", self._desk.status(run)
+        if state == "failed":
+            self._give_up(run)
+        self._desk.release(run)
+        self._watch.run_ended(request.label, state, status.error if status else None)
 
     def _give_up(self, run: str) -> None:
         self._has_failed = True

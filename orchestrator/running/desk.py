@@ -68,12 +68,14 @@ class LedgerDesk:
         self._outcomes.forget(run)
         return patiently(lambda: self._keeper.acquire(run))
 
-    def release(self, run: str) -> bool:
-        """Gives the lease of a run back; tells whether it was still ours."""
-        held = run in self._keeper.held
+    def holds(self, run: str) -> bool:
+        """Tells whether the lease of a run is still ours."""
+        return run in self._keeper.held
+
+    def release(self, run: str) -> None:
+        """Gives the lease of a run back."""
         self._keeper.release(run)
         self.tidy()
-        return held
 
     def tidy(self, *, at_once: bool = False) -> None:
         """Deletes checkpoints that are beyond the experiment's budget, if it is time to look."""
