@@ -76,6 +76,16 @@ def test_a_log_holds_what_was_logged_while_the_run_was_computed(ledger, request_
     assert "after" not in text
 
 
+def test_of_rays_own_words_only_warnings_are_kept(ledger, request_of_run):
+    path = "/x/site-packages/ray/train/context.py"
+    with RunOutputs(ledger, request_of_run):
+        for level, text in ((logging.INFO, "Reporting training result 1"), (logging.WARNING, "a node is gone")):
+            logging.getLogger().handle(logging.LogRecord(path, level, path, 1, text, (), None))
+    (text,) = logs(ledger, request_of_run).values()
+    assert "Reporting" not in text
+    assert "WARNING ray: a node is gone" in text
+
+
 def test_a_log_ends_with_the_traceback_of_what_was_not_caught(ledger, request_of_run):
     with pytest.raises(ZeroDivisionError), RunOutputs(ledger, request_of_run):
         _ = 1 / 0

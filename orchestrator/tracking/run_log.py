@@ -15,6 +15,7 @@ from orchestrator.tracking.bounded import BoundedText
 FLUSH_SECONDS = 10.0
 KEPT_ATTEMPTS = 20
 _TRIES = 1000
+_RAYS = f"{os.sep}site-packages{os.sep}ray{os.sep}"
 
 
 class RunLog(logging.Handler):
@@ -41,9 +42,12 @@ class RunLog(logging.Handler):
         self.say(f"attempt {self._attempt} on {socket.gethostname()}, process {os.getpid()}" + (f", worker {rank}" if rank else ""))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Takes a record; called by `logging`, from any thread."""
+        """Takes a record; called by `logging`, from any thread. Of Ray's own only warnings: it repeats every report of a run."""
+        is_rays = _RAYS in record.pathname
+        if is_rays and record.levelno < logging.WARNING:
+            return
         try:
-            text = f"{record.levelname} {record.name}: {record.getMessage()}"
+            text = f"{record.levelname} {'ray' if is_rays else record.name}: {record.getMessage()}"
             if record.exc_info and record.exc_info[0] is not None:
                 text += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
             self._is_wanted |= record.levelno >= logging.WARNING
