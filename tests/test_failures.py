@@ -2,8 +2,10 @@
 
 import pytest
 from ray import exceptions
+from ray.train.v2._internal.exceptions import WorkerGroupStartupTimeoutError
 
 from orchestrator.executors.failures import classify
+from orchestrator.executors.places import PlacementError
 from orchestrator.experiment.failure_spec import FailureSpec
 from orchestrator.running.retrying import Attempts, Mishap, retry_delay
 
@@ -37,6 +39,8 @@ class WorkersFailedError(Exception):
         (WorkersFailedError({0: exceptions.RayActorError(error_msg=SIGKILLED)}), "crash"),
         (WorkersFailedError({0: ZeroDivisionError("division by zero")}), "crash"),
         (ValueError("anything else"), "crash"),
+        (PlacementError("found no place in 5 s: it needs 2 GPUs"), "unplaced"),
+        (WorkerGroupStartupTimeoutError(2), "preemption"),
     ],
 )
 def test_kinds(error, kind) -> None:

@@ -3,11 +3,10 @@
 import time
 
 import pytest
-import yaml
 from experiment_document import DOCUMENT
-from tiny_study import TEXT
+from tiny_study import write_study
 
-from orchestrator.experiment.loading import apply_settings, check_document
+from orchestrator.experiment.loading import apply_settings, check_document, load_experiment
 from orchestrator.experiment.problems import ExperimentError
 from orchestrator.planning.capacity import Capacity, Node, Resources, concurrency, infeasible, obstacle
 
@@ -90,9 +89,8 @@ def study(folder, *settings: str):
     """The tiny study's first stage."""
     from orchestrator.running.execution import Execution
 
-    document = yaml.safe_load(TEXT)
-    document |= {"stages": document["stages"][:1], "root": str(folder / "root")}
-    return Execution(check_document(apply_settings(document, settings), "tiny.yaml"))
+    whole = load_experiment(write_study(folder), settings, str(folder / "root"))
+    return Execution(whole.model_copy(update={"stages": whole.stages[:1]}))
 
 
 @pytest.mark.ray

@@ -6,17 +6,23 @@ from the last checkpoint there.
 """
 
 import json
+import os
 from typing import Any
 
 from ray import tune
 
+from orchestrator.executors.places import wait_for_machines
+from orchestrator.planning.capacity import resources_of
 from orchestrator.runs import RunRequest
 
 MAX_CONTROLLER_FAILURES = 2
+START_SECONDS = 300
+"""How long Ray Train waits for the processes of its workers; importing torch on a busy machine takes a while."""
 
 
 def drive(config: dict[str, Any]) -> None:
     """Runs in the Tune trial: trains one run with several workers and passes their reports on."""
+    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", str(START_SECONDS))
     import ray.train  # noqa: PLC0415  (brings torch, which the process that starts the trial does not need)
     from ray.train.torch import TorchTrainer  # noqa: PLC0415
     from ray.tune.integration.ray_train import TuneReportCallback  # noqa: PLC0415
@@ -24,6 +30,7 @@ def drive(config: dict[str, Any]) -> None:
     from orchestrator.executors.train_worker import train_worker  # noqa: PLC0415
 
     request = RunRequest.from_json(json.loads(config["request"]))
+    wait_for_machines(resources_of(request), config["placement_seconds"])
     failures = ray.train.FailureConfig(
         max_failures=config["retries"],
         max_preemption_failures=-1 if config["preemptions"] is None else config["preemptions"],

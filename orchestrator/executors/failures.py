@@ -7,9 +7,12 @@ from pathlib import Path
 from ray import exceptions
 from ray.tune.experiment import Trial
 
+from orchestrator.executors.places import PlacementError
 from orchestrator.running.retrying import Mishap
 
 _LOST_MACHINES = (exceptions.NodeDiedError, exceptions.LocalRayletDiedError, exceptions.ActorPlacementGroupRemoved)
+# Ray Train's own, which it exports nowhere: machines that were there when it asked have gone.
+_NO_ROOM = ("WorkerGroupStartupTimeoutError", "InsufficientClusterResourcesError", "WorkerGroupStartupFailedError")
 # Ray says "OOM killer" of every process that was killed, as one of several possible reasons: that alone means nothing.
 _OUT_OF_MEMORY_WORDS = ("NODE_OUT_OF_MEMORY", "running low on memory")
 _LOST_MACHINE_WORDS = ("its node has died", "node was terminated", "node is dead", "the node died")
@@ -34,6 +37,11 @@ def classify(error: BaseException) -> Mishap:
     innermost = _last_line(str(chain[-1]))
     if any(isinstance(link, exceptions.OutOfMemoryError) for link in chain) or any(words in text for words in _OUT_OF_MEMORY_WORDS):
         return Mishap("out_of_memory", f"its process was killed because the machine ran out of memory ({innermost}); {MEMORY_HINT}")
+    unplaced = next((link for link in chain if isinstance(link, PlacementError)), None)
+    if unplaced is not None:
+        return Mishap("unplaced", str(unplaced))
+    if any(type(link).__name__ in _NO_ROOM for link in chain):
+        return Mishap("preemption", f"its workers found no place ({innermost})")
     preempted = any(isinstance(link, _LOST_MACHINES) or getattr(link, "preempted", False) for link in chain)
     if preempted or any(words in text for words in _LOST_MACHINE_WORDS):
         return Mishap("preemption", f"its machine vanished ({innermost})")

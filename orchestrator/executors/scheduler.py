@@ -105,11 +105,13 @@ class RunScheduler(FIFOScheduler):  # type: ignore[misc]  # ray has no types
         handed = self._queue.handed(trial.trial_id)
         if handed is None or seconds < min(_FIRST_WORD_SECONDS, self._placement_seconds):
             return
-        if seconds >= self._placement_seconds:
-            sentence = f"found no place in {seconds:.0f} s: {self._obstacle() or 'its process did not start'}"
-            self._queue.failed(trial.trial_id, Mishap("unplaced", sentence))
+        reason = self._obstacle()
+        if not reason:
+            del self._waiting[trial.trial_id]  # it has its place, and its process is starting: the time begins anew if it loses it
+        elif seconds >= self._placement_seconds:
+            self._queue.failed(trial.trial_id, Mishap("unplaced", f"found no place in {seconds:.0f} s: {reason}"))
             tune_controller.stop_trial(trial)
-        elif handed.request.spec.id not in self._told and (reason := self._obstacle()):
+        elif handed.request.spec.id not in self._told:
             self._told.add(handed.request.spec.id)
             self._tell(handed.request.label, f"for a place: {reason}")
 

@@ -1,6 +1,5 @@
 """Hands runs to Ray Tune and waits; results are read from the ledger, never from Tune."""
 
-import json
 import shutil
 import tempfile
 import time
@@ -11,16 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from ray import tune
-from ray.tune.experiment import Trial
 
-from orchestrator.cluster import cluster_nodes, free_resources
 from orchestrator.cluster.tidying import forget_artifacts, session_folder
 from orchestrator.executors.distributed import drive
 from orchestrator.executors.inline import InlineRun
+from orchestrator.executors.news import ProgressNews, Silence
+from orchestrator.executors.places import obstacle_now
 from orchestrator.executors.queue import RunQueue
 from orchestrator.executors.scheduler import Rule, RunScheduler, StopRequests
 from orchestrator.experiment.failure_spec import FailureSpec
-from orchestrator.planning.capacity import DRIVER_CPUS, Resources, obstacle
+from orchestrator.planning.capacity import DRIVER_CPUS, Resources
 from orchestrator.running.desk import LedgerDesk
 from orchestrator.running.watching import Watch
 from orchestrator.search.proposals import Proposals
@@ -51,22 +50,6 @@ class Work:
     inline: type[InlineRun] = InlineRun
 
 
-class ProgressNews(tune.Callback):  # type: ignore[misc]  # ray has no types
-    """Passes reports on to a `Watch`."""
-
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Tune pickles its callbacks into a file that nobody reads back; a terminal cannot be pickled."""
-        return {}
-
-    def on_trial_result(self, *, trial: Trial, result: dict[str, Any], **_: object) -> None:  # noqa: ARG002  (Tune's signature)
-        """A run reported."""
-        if "metrics" in result:
-            self._watch.run_progress(str(result["label"]), int(result["step"]), int(result["steps"]), json.loads(result["metrics"]))
-
-
 def compute(work: Work, desk: LedgerDesk, *, root: Store, policy: FailureSpec, watch: Watch) -> None:
     """Computes runs; those that fail are in the ledger with their reason.
 
@@ -83,7 +66,7 @@ def compute(work: Work, desk: LedgerDesk, *, root: Store, policy: FailureSpec, w
         desk,
         work.rule,
         placement_seconds=policy.placement_seconds,
-        obstacle=lambda: obstacle(work.resources, cluster_nodes(), free_resources()),
+        obstacle=lambda: obstacle_now(work.resources),
         tell=watch.run_waits,
     )
     while not queue.is_over:
@@ -91,7 +74,7 @@ def compute(work: Work, desk: LedgerDesk, *, root: Store, policy: FailureSpec, w
             time.sleep(_LOOK_SECONDS)  # for the end of a pause, or for runs of another orchestrator
             continue
         with _scratch(root) as scratch, _artifacts() as name:
-            config = {"root": root.uri, "scratch": scratch, "retries": policy.retries, "preemptions": policy.preemptions}
+            config = {"root": root.uri, "scratch": scratch, **policy.model_dump(include={"retries", "preemptions", "placement_seconds"})}
             _tuner(work, queue, scheduler, config, name=name, watch=watch).fit()
         queue.close()
 
@@ -111,7 +94,7 @@ def _tuner(work: Work, queue: RunQueue, scheduler: RunScheduler, config: dict[st
             name=name,
             storage_path=config["scratch"],
             verbose=0,
-            progress_reporter=tune.CLIReporter(),  # in a notebook, Tune clears what others have printed otherwise
+            progress_reporter=Silence(),
             stop=StopRequests(queue),
             callbacks=[ProgressNews(watch)],
             failure_config=tune.FailureConfig(max_failures=0),  # the queue tries again, after a pause

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from g3dr.config import DeviceChoice
+from orchestrator.runs import RunRequest
 
 Executor = Literal["inline", "distributed"]
 
@@ -107,6 +108,11 @@ class Resources:
     def cpus_with(self, workers: int) -> float:
         """Returns the logical CPUs of a run that has so many workers."""
         return self.cpus_per_worker if self.executor == "inline" else workers * self.cpus_per_worker + DRIVER_CPUS + DATA_CPUS
+
+
+def resources_of(request: RunRequest) -> Resources:
+    """Returns what a run asks for."""
+    return Resources(request.workers, request.cpus_per_worker, request.gpus_per_worker, request.device, request.min_workers)
 
 
 def concurrency(resources: Resources, capacity: Capacity) -> int:

@@ -9,7 +9,7 @@ from g3dr.errors import ConfigError
 from orchestrator.experiment.problems import ExperimentError
 from orchestrator.experiment.spec import AnyStage, SweepStage
 from orchestrator.ledger import RunStatus
-from orchestrator.planning.capacity import Resources, concurrency
+from orchestrator.planning.capacity import Resources, concurrency, resources_of
 from orchestrator.planning.choice import objectives_of
 from orchestrator.planning.expand import WaitError, expand_stage, stage_choice, stage_resources
 from orchestrator.planning.expand_sweep import sweep_proposals
@@ -177,8 +177,3 @@ def _proposes(stage: AnyStage) -> bool:
 def placed(request: RunRequest) -> RunRequest:
     """Returns a request with what it really needs: what is only measured, and not trained, needs no second worker."""
     return replace(request, workers=1, min_workers=None) if request.spec.training.steps == 0 else request
-
-
-def resources_of(request: RunRequest) -> Resources:
-    """Returns what a run gets."""
-    return Resources(request.workers, request.cpus_per_worker, request.gpus_per_worker, request.device, request.min_workers)
