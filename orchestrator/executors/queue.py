@@ -151,11 +151,18 @@ class RunQueue(Searcher):  # type: ignore[misc]  # ray has no types
         return self._running.get(trial)
 
     def close(self) -> None:
-        """Gives back what is still handed out after a Tuner has ended: when it is stopped, Tune ends trials without a word."""
+        """Takes back what is still handed out after a Tuner has ended: one that is stopped, or breaks down, ends trials without a word."""
         for handed in self._running.values():
-            self._desk.release(handed.request.spec.id)
-            self._watch.run_ended(handed.request.label, "running", None)
+            if self.stops:
+                self._desk.release(handed.request.spec.id)
+                self._watch.run_ended(handed.request.label, "running", None)
+            else:
+                self._put_back(handed, 0.0)
         self._running.clear()
+
+    def _put_back(self, handed: Handed, pause: float) -> None:
+        self._numbers += 1
+        heapq.heappush(self._again, _Again(self._clock() + pause, self._numbers, handed))
 
     # what Tune calls
 
@@ -237,8 +244,7 @@ class RunQueue(Searcher):  # type: ignore[misc]  # ray has no types
             self._watch.run_ended(handed.request.label, "failed", mishap.sentence)
             return
         self._watch.run_retried(handed.request.label, attempts.total + 1, f"{mishap.sentence}; tried again in {delay:.0f} s")
-        self._numbers += 1
-        heapq.heappush(self._again, _Again(self._clock() + delay, self._numbers, Handed(handed.request, handed.token, attempts)))
+        self._put_back(Handed(handed.request, handed.token, attempts), delay)
 
     def _next(self) -> Handed | None:
         """Finds a run to start: one whose pause is over, one that another orchestrator left behind, or a new one."""

@@ -1,16 +1,18 @@
 """Hands runs to Ray Tune and waits; results are read from the ledger, never from Tune."""
 
+import logging
 import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from ray import tune
 
+from g3dr.errors import G3drError
 from orchestrator.cluster.tidying import forget_artifacts, session_folder
 from orchestrator.executors.distributed import drive
 from orchestrator.executors.inline import InlineRun
@@ -29,6 +31,10 @@ RUNS_PER_TUNER = 500
 """Tune remembers every trial, some 30 KB each; a new Tuner starts from nothing, so the driver's memory does not grow."""
 
 _LOOK_SECONDS = 1.0
+_MOST_BREAKDOWNS = 3
+_OF_TRIALS = {"retries", "preemptions", "placement_seconds"}
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -69,14 +75,38 @@ def compute(work: Work, desk: LedgerDesk, *, root: Store, policy: FailureSpec, w
         obstacle=lambda: obstacle_now(work.resources),
         tell=watch.run_waits,
     )
+    settings = {"root": root.uri, **policy.model_dump(include=_OF_TRIALS)}
+
+    def begin() -> None:
+        with _scratch(root) as scratch, _artifacts() as name:
+            _tuner(work, queue, scheduler, {**settings, "scratch": scratch}, name=name, watch=watch).fit()
+
+    _until_over(queue, begin, watch)
+
+
+def _until_over(queue: RunQueue, begin: Callable[[], None], watch: Watch) -> None:
+    """Begins one Tuner after the other until nothing is left to do."""
+    breakdowns = 0
     while not queue.is_over:
         if not queue.open(RUNS_PER_TUNER):
             time.sleep(_LOOK_SECONDS)  # for the end of a pause, or for runs of another orchestrator
             continue
-        with _scratch(root) as scratch, _artifacts() as name:
-            config = {"root": root.uri, "scratch": scratch, **policy.model_dump(include={"retries", "preemptions", "placement_seconds"})}
-            _tuner(work, queue, scheduler, config, name=name, watch=watch).fit()
+        try:
+            begin()
+            breakdowns = 0
+        except G3drError:
+            raise
+        except Exception as error:  # Tune writes notes of its own to the store, and speaks to a head node that may be away
+            breakdowns += 1
+            if breakdowns > _MOST_BREAKDOWNS:
+                raise
+            logger.debug("Tune broke down", exc_info=True)
+            watch.note(f"Ray Tune broke down ({type(error).__name__}: {_first_line(error)}) and is started again")
         queue.close()
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")
 
 
 def _tuner(work: Work, queue: RunQueue, scheduler: RunScheduler, config: dict[str, Any], *, name: str, watch: Watch) -> tune.Tuner:
