@@ -12,7 +12,7 @@ from chaos.setup import TRAINING_WORKERS, LocalSetup
 from chaos.study import Study
 from chaos.verdict import verdict
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]  # mostly waiting for processes to start; minutes on a busy machine
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]  # mostly waiting for processes to start; minutes on a busy machine
 CADENCE = 5
 
 

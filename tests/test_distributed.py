@@ -44,17 +44,17 @@ def test_a_distributed_run_is_stopped_too(pairs):
     assert METRIC in execution.outcome(hopeless).metrics
 
 
-def test_a_stopped_distributed_run_leaves_neither_placement_groups_nor_processes(pairs, ray_session):
+def test_a_stopped_distributed_run_leaves_neither_placement_groups_nor_processes(pairs, ray_session, ray_head):
     deadline = time.monotonic() + 60
-    while (left := leftovers(ray_session)) and time.monotonic() < deadline:
+    while (left := leftovers(ray_session, ray_head.dashboard)) and time.monotonic() < deadline:
         time.sleep(0.5)
     assert left == []
 
 
-def leftovers(ray) -> list[str]:
+def leftovers(ray, dashboard) -> list[str]:
     from ray.util import placement_group_table
     from ray.util.state import list_actors
 
     groups = [group["placement_group_id"] for group in placement_group_table().values() if group["state"] != "REMOVED"]
-    actors = [actor.class_name for actor in list_actors(limit=1000) if actor.state != "DEAD"]
+    actors = [actor.class_name for actor in list_actors(address=dashboard, limit=1000) if actor.state != "DEAD"]
     return [*groups, *(name for name in actors if "Train" in name or "ImplicitFunc" in name or "InlineRun" in name)]

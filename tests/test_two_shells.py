@@ -20,8 +20,10 @@ def test_each_run_is_computed_once_and_both_end_well(tiny_ledger, ray_head, tmp_
     file, root = write_study(tmp_path), tmp_path / "root"
     command = [sys.executable, "-m", "orchestrator", "run", str(file), "--root", str(root), "--yes"]
     environment = {**os.environ, "RAY_ADDRESS": ray_head.address}
-    logs = [(tmp_path / f"{number}.log").open("w") for number in range(2)]
-    shells = [subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT) for log in logs]
+    shells = []
+    for number in range(2):
+        with (tmp_path / f"{number}.log").open("w") as log:
+            shells.append(subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT))
     try:
         codes = [shell.wait(timeout=500) for shell in shells]
     finally:

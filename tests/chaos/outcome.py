@@ -63,7 +63,13 @@ def _add(found: Outcome, run: str, file: str, store: Store, path: str) -> None:
     elif file.startswith("evaluations/") and file.endswith(".json"):
         found.evaluations[f"{run}/{file}"] = without_times(json.loads(store.read_bytes(path)))
     elif file.startswith("evaluations/"):
-        found.pictures[f"{run}/{file}"] = store.read_bytes(path)
+        found.pictures[f"{run}/{file}"] = _content(store.read_bytes(path))
+
+
+def _content(file: bytes) -> tuple[Any, bytes]:
+    """Header and tensors of a safetensors file; the library writes the entries of its metadata in a random order."""
+    end = 8 + int.from_bytes(file[:8], "little")
+    return json.loads(file[8:end]), file[end:]
 
 
 def differences(one: Outcome, other: Outcome) -> list[str]:
