@@ -53,6 +53,8 @@ class RunScheduler(FIFOScheduler):  # type: ignore[misc]  # ray has no types
         placement_seconds: How long a trial may wait for its place.
         obstacle: Says why a run has no place at this moment; empty if its processes only have to start.
         tell: Gets a run's label and what it waits for.
+        warm: How many idle processes Tune keeps for the next run; by itself it keeps one, and starts the others anew for each batch
+            of a search.
     """
 
     def __init__(
@@ -64,8 +66,11 @@ class RunScheduler(FIFOScheduler):  # type: ignore[misc]  # ray has no types
         placement_seconds: float,
         obstacle: Callable[[], str],
         tell: Callable[[str, str], None],
+        warm: int = 0,
     ) -> None:
         super().__init__()
+        self._warm = warm
+        self._warmed: object = None
         self._queue, self._verdicts, self._rule = queue, verdicts, rule
         self._placement_seconds, self._obstacle, self._tell = placement_seconds, obstacle, tell
         self._waiting: dict[str, float] = {}
@@ -74,6 +79,13 @@ class RunScheduler(FIFOScheduler):  # type: ignore[misc]  # ray has no types
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles it into a file that nobody reads back."""
         return {}
+
+    def on_trial_add(self, tune_controller: "TuneController", trial: Trial) -> None:
+        """Has Tune keep idle processes, for which it has no setting; if it changes inside, it only keeps fewer."""
+        cache = getattr(tune_controller, "_actor_cache", None)
+        if self._warm and cache is not None and cache is not self._warmed and hasattr(cache, "increase_max"):
+            self._warmed = cache
+            cache.increase_max(trial.placement_group_factory, by=self._warm)
 
     def on_trial_result(self, tune_controller: "TuneController", trial: Trial, result: dict[str, Any]) -> str:  # noqa: ARG002  (Tune's signature)
         """Decides after a report whether the run goes on."""

@@ -74,6 +74,7 @@ def compute(work: Work, desk: LedgerDesk, *, root: Store, policy: FailureSpec, w
         placement_seconds=policy.placement_seconds,
         obstacle=lambda: obstacle_now(work.resources),
         tell=watch.run_waits,
+        warm=work.concurrency if work.resources.executor == "inline" else 0,
     )
     settings = {"root": root.uri, **policy.model_dump(include=_OF_TRIALS)}
 
