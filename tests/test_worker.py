@@ -96,6 +96,21 @@ def test_a_loss_that_is_not_finite_fails_the_run_with_the_images_of_its_step(cas
     assert ledger.latest_step(request.spec.id) == 4  # not poisoned
 
 
+def test_a_run_that_fails_while_a_checkpoint_is_written_stays_failed(case, monkeypatch) -> None:
+    ledger, request = case
+    original = Ledger.save_checkpoint
+
+    def slowly(self, *words, **named):
+        time.sleep(1.0)
+        original(self, *words, **named)
+
+    monkeypatch.setattr(Ledger, "save_checkpoint", slowly)
+    breaks_at(monkeypatch, 5, MemoryError())
+    assert list(compute(ledger, request))[-1].state == "failed"
+    status = ledger.status(request.spec.id)
+    assert (status.state, status.step) == ("failed", 4)
+
+
 def test_another_error_is_a_crash_and_leaves_the_run_to_be_tried_again(case, monkeypatch) -> None:
     ledger, request = case
     breaks_at(monkeypatch, 6, RuntimeError("the device fell off the bus"))

@@ -154,6 +154,8 @@ class RunInProgress:
 
     def fail(self, error: G3drError) -> None:
         """Writes down that the run failed, why, and at which images; it is not tried again by itself."""
+        with suppress(G3drError, OSError):  # a checkpoint that is still being written would say `running` after this
+            self._saver.wait()
         self.outputs.ended("failed", str(error))
         if self.placement.rank == 0 and not (self._has_started and self._is_stopped()):
             keys = error.keys if isinstance(error, BatchError) else ()
@@ -204,7 +206,7 @@ class RunInProgress:
             self._write_status("running")
 
     def _passed_rungs(self) -> Iterator[Progress]:
-        """Reports again what the run had at its rungs before it was interrupted: the new early-stopping rule knows nothing of it."""
+        """Reports again what the run had at its rungs before it was interrupted: the last of them may not have been judged yet."""
         for row in self.ledger.metrics(self.run) if self.request.rungs else ():
             step = int(row["step"])
             if step in self.request.rungs and step <= self._step:

@@ -9,12 +9,12 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from ray.tune.search import Searcher
 
+from orchestrator.executors.desk import Desk
 from orchestrator.experiment.failure_spec import FailureSpec
-from orchestrator.ledger import RunStatus
 from orchestrator.planning.knowledge import Outcome
 from orchestrator.running.retrying import Attempts, Mishap, retry_delay
 from orchestrator.running.watching import Watch
@@ -23,37 +23,6 @@ from orchestrator.search.proposals import Proposals
 
 Finished = Literal["FINISHED"]
 _LOOK_SECONDS = 2.0
-
-
-class Desk(Protocol):
-    """What the queue needs of the ledger and of people."""
-
-    def outcome(self, request: RunRequest) -> Outcome | None:
-        """Returns how a run ended, None while something of it is missing."""
-
-    def claim(self, run: str) -> str | None:
-        """Takes the lease of a run and returns its token; None while another orchestrator holds it."""
-
-    def holds(self, run: str) -> bool:
-        """Tells whether the lease of a run is still ours."""
-
-    def release(self, run: str) -> None:
-        """Gives the lease of a run back."""
-
-    def status(self, run: str) -> RunStatus | None:
-        """Returns a run's recorded status."""
-
-    def note_mishap(self, request: RunRequest, mishap: Mishap, *, final: bool) -> None:
-        """Records what happened to a run, and whether it is given up."""
-
-    def stops(self) -> bool:
-        """Tells whether somebody asked to stop the experiment."""
-
-    def is_cancelled(self, run: str) -> bool:
-        """Tells whether somebody asked to stop a run."""
-
-    def cancel(self, request: RunRequest) -> None:
-        """Records that a person ended a run, or does not want it begun."""
 
 
 @dataclass

@@ -12,6 +12,7 @@ from ray.tune import Stopper
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
+from orchestrator.executors.desk import Desk
 from orchestrator.executors.failures import mishap_of
 from orchestrator.executors.queue import RunQueue
 from orchestrator.running.retrying import Mishap
@@ -30,25 +31,12 @@ class Rule(Protocol):
         """Takes a run's metrics at a rung and tells whether the run ends there."""
 
 
-class Verdicts(Protocol):
-    """Where it is written down that a run ends on purpose, so that its workers and everybody else know."""
-
-    def stop(self, request: RunRequest, step: int) -> None:
-        """An early-stopping rule ended a run at a rung."""
-
-    def cancel(self, request: RunRequest) -> None:
-        """A person ended a run."""
-
-    def is_cancelled(self, run: str) -> bool:
-        """Tells whether somebody asked to stop a run."""
-
-
 class RunScheduler(FIFOScheduler):  # type: ignore[misc]  # ray has no types
     """Ends trials for the reasons above; everything else is first come, first served.
 
     Args:
         queue: Knows which run a trial computes, and is told why one ends.
-        verdicts: Where ends are written down.
+        desk: Where ends are written down.
         rule: The sweep's early-stopping rule, if it has one.
         placement_seconds: How long a trial may wait for its place.
         obstacle: Says why a run has no place at this moment; empty if its processes only have to start.
@@ -60,7 +48,7 @@ class RunScheduler(FIFOScheduler):  # type: ignore[misc]  # ray has no types
     def __init__(
         self,
         queue: RunQueue,
-        verdicts: Verdicts,
+        desk: Desk,
         rule: Rule | None,
         *,
         placement_seconds: float,
@@ -71,7 +59,7 @@ class RunScheduler(FIFOScheduler):  # type: ignore[misc]  # ray has no types
         super().__init__()
         self._warm = warm
         self._warmed: object = None
-        self._queue, self._verdicts, self._rule = queue, verdicts, rule
+        self._queue, self._desk, self._rule = queue, desk, rule
         self._placement_seconds, self._obstacle, self._tell = placement_seconds, obstacle, tell
         self._waiting: dict[str, float] = {}
         self._told: set[str] = set()
@@ -93,11 +81,11 @@ class RunScheduler(FIFOScheduler):  # type: ignore[misc]  # ray has no types
         decision: str = TrialScheduler.CONTINUE
         if handed is None or result.get("state") != "running":
             return decision
-        if self._verdicts.is_cancelled(handed.request.spec.id):
-            self._verdicts.cancel(handed.request)
+        if self._desk.is_cancelled(handed.request.spec.id):
+            self._desk.cancel(handed.request)
             decision = TrialScheduler.STOP
         elif self._rule is not None and step in handed.request.rungs and self._rule.stops(handed.request, step, _metrics(result)):
-            self._verdicts.stop(handed.request, step)
+            self._desk.stop(handed.request, step)
             decision = TrialScheduler.STOP
         return decision
 

@@ -28,7 +28,7 @@ _PAUSE_SECONDS = 5.0
 
 
 class LedgerDesk:
-    """The `Desk` and the `Verdicts` of a running experiment.
+    """The `executors.desk.Desk` of a running experiment.
 
     Args:
         experiment: Its name.
@@ -109,7 +109,7 @@ class LedgerDesk:
 
     def is_cancelled(self, run: str) -> bool:
         """Tells whether somebody asked to stop a run."""
-        return run in self._newest_requests().runs
+        return bool(self._control.stopped_runs([run], self._newest_requests()))
 
     def _newest_requests(self) -> Requests:
         """Returns what was asked for a moment ago; a store that is slow, or away, makes nobody wait."""
