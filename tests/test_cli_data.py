@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from g3dr.errors import DataError, G3drError
 from orchestrator.cli.data import app
-from orchestrator.cli.data.words import plural, size
+from orchestrator.cli.data.words import plural
+from orchestrator.experiment.byte_sizes import format_bytes
 from orchestrator.shards import read_manifest
 from orchestrator.store import open_store
 
@@ -159,7 +160,7 @@ def test_names_with_brackets_are_shown_as_they_are(tmp_path):
 
 @pytest.mark.parametrize(("count", "words"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2.5e8, "250 MB"), (3.2e12, "3.2 TB")])
 def test_sizes_in_words(count, words):
-    assert size(count) == words
+    assert format_bytes(count) == words
 
 
 def test_plurals():

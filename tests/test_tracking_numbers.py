@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from tracking_fixture import logs, pretrain_request, without_mlflow
+from tracking_fixture import do_steps, logs, pretrain_request, without_mlflow
 
 from orchestrator.ledger import Ledger
 from orchestrator.runs import RunRequest
@@ -89,11 +89,7 @@ def test_each_checkpoint_writes_a_part_and_the_evaluation_one_of_its_own(ledger,
 def test_no_step_stands_twice_and_none_is_missing_after_a_kill(ledger, request_of_run, checkpoint_every, lost):
     run = request_of_run.spec.id
     with RunOutputs(ledger, request_of_run) as outputs:
-        for step in range(1, 8):
-            outputs.scalars(step, {"loss": float(step)})
-            if step % 2 == 0:
-                ledger.write_metrics(run, step, [{"step": step - 1, "loss": step - 1.0}, {"step": step, "loss": float(step)}])
-                outputs.checkpoint(step)
+        do_steps(outputs, ledger, run, range(1, 8))
     paths = ledger.store.list(f"runs/{run}/tensorboard")
     for path in paths[len(paths) - lost :]:  # killed before they were written
         ledger.store.delete(path)
@@ -165,11 +161,7 @@ def history(client, request: RunRequest, metric="loss"):
 def test_mlflow_gets_one_record_for_a_run_however_often_it_is_killed(ledger, request_of_run, mlflow_client):
     run = request_of_run.spec.id
     with RunOutputs(ledger, request_of_run) as outputs:
-        for step in range(1, 6):
-            outputs.scalars(step, {"loss": float(step)})
-            if step % 2 == 0:
-                ledger.write_metrics(run, step, [{"step": step - 1, "loss": step - 1.0}, {"step": step, "loss": float(step)}])
-                outputs.checkpoint(step)
+        do_steps(outputs, ledger, run, range(1, 6))
     found, points = history(mlflow_client, request_of_run)
     assert found.info.status == "RUNNING"
     assert points == [(step, float(step)) for step in range(1, 5)]

@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from orchestrator.cli import consoles
-from orchestrator.cli.data.words import plural, size
+from orchestrator.cli.data.words import plural
+from orchestrator.experiment.byte_sizes import format_bytes
 from orchestrator.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _print_head(summary: "Summary", console: Console) -> None:
     splits = ", ".join(f"{count:,} {split}" for split, count in summary.rows.items())
     console.print(f"{summary.uri}: version {summary.version}", markup=False)
     counted = f"{plural(sum(summary.rows.values()), 'row')} ({splits}) of {len(summary.species):,} species"
-    console.print(f"{counted}, {size(summary.bytes)} in {plural(summary.shards, 'shard')}")
+    console.print(f"{counted}, {format_bytes(summary.bytes)} in {plural(summary.shards, 'shard')}")
     lacking = sum(one.rows_without_depth for one in summary.species)
     console.print("depth: every row has a depth map" if not lacking else f"depth: {plural(lacking, 'row')} without a depth map")
     console.print(f"packed from: {_source(summary)}", markup=False)
@@ -82,7 +83,7 @@ def _print_species(summary: "Summary", console: Console) -> None:
     for column in table.columns[1:]:
         column.justify = "right"
     for one in summary.species[:_SPECIES_SHOWN]:
-        table.add_row(escape(one.species), *(f"{one.rows.get(split, 0):,}" for split in summary.rows), size(one.bytes))
+        table.add_row(escape(one.species), *(f"{one.rows.get(split, 0):,}" for split in summary.rows), format_bytes(one.bytes))
     console.print(table)
     if len(summary.species) > _SPECIES_SHOWN:
         console.print(f"and {len(summary.species) - _SPECIES_SHOWN:,} more species, listed with --json")

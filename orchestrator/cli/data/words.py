@@ -1,4 +1,4 @@
-"""What the verbs of `g3dr data` share: lists on the command line, and sizes in words."""
+"""What the verbs of `g3dr data` share: lists on the command line, and numbers with their nouns."""
 
 from g3dr.errors import ConfigError
 
@@ -18,15 +18,6 @@ def numbers(text: str, option: str) -> tuple[int, ...]:
         return tuple(int(word) for word in words(text))
     except ValueError as error:
         raise ConfigError(option, text, "numbers separated by commas, such as 0,1") from error
-
-
-def size(count: float) -> str:
-    """Returns bytes as a person would say them: `812 B`, `3.4 MB`, `1.2 TB`."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
 
 
 def plural(count: int, singular: str, several: str | None = None) -> str:
