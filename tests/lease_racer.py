@@ -1,9 +1,9 @@
 """One of several processes that race for the same runs; started by tests/test_ledger_race.py.
 
-python lease_racer.py URI RUNS LOG
+python lease_racer.py URI RUNS LOG MOST
 
 Once there is a file `go` beside its log, it takes every run that is not done, holds it for some milliseconds, marks it done and gives it
-back, until all are done. Each moment at which it began and ended to hold a run is written to its own log, in nanoseconds of the
+back, until all are done or it has computed MOST of them. Each moment at which it began and ended to hold a run is written to its own log, in nanoseconds of the
 machine's monotonic clock.
 """
 
@@ -24,7 +24,7 @@ def shuffled(lap: int, run: str) -> float:
     return zlib.crc32(f"{run} {lap} {os.getpid()}".encode()) / 2**32
 
 
-def main(uri: str, runs: int, path: str) -> None:
+def main(uri: str, runs: int, path: str, most: int) -> None:
     store, log = open_store(uri), os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
     leases, laps = Leases(store, seconds=30), count()
     missing = {f"run{number:02d}" for number in range(runs)}
@@ -35,8 +35,11 @@ def main(uri: str, runs: int, path: str) -> None:
     write("ready", "-")
     while not Path(path).with_name("go").exists():
         time.sleep(0.001)
+    computed = 0
     while missing:
         for run in sorted(missing, key=partial(shuffled, next(laps))):
+            if computed == most:
+                return
             if store.exists(f"done/{run}"):
                 missing.discard(run)
                 continue
@@ -50,10 +53,11 @@ def main(uri: str, runs: int, path: str) -> None:
                 assert leases.is_current(run, lease.token)
                 write("computed", run)
                 store.write_bytes(f"done/{run}", b"")
+                computed += 1
             write("gave", run)
             lease.release()
             missing.discard(run)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))

@@ -232,6 +232,13 @@ def test_more_workers_than_cpus_are_refused_in_one_sentence() -> None:
         plan.check()
 
 
+def test_what_is_done_needs_no_room() -> None:
+    too_wide = "stages.pretrain.workers=4"
+    done = set(ids(requests("pretrain", too_wide)))
+    assert len(done) == 1
+    make_plan(experiment(too_wide), KNOWN, lambda request: request.spec.id in done, LAPTOP).check()
+
+
 @pytest.mark.parametrize(
     ("resources", "capacity", "expected"),
     [

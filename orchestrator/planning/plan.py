@@ -153,7 +153,7 @@ def _draft(
         executor=resources.executor,
         resources=resources,
         concurrency=_at_once(stage, concurrency(resources, capacity), runs),
-        infeasible=infeasible(stage.name, resources, capacity) or "",
+        infeasible=infeasible(stage.name, resources, capacity) or "" if jobs != () else "",
         shared=_shared(stage, requests, trained, askers),
     )
     return _Draft(plan, jobs)

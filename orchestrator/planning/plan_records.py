@@ -36,7 +36,7 @@ class StagePlan:
         executor: How its runs are computed.
         resources: What each run gets.
         concurrency: Runs at a time.
-        infeasible: Why it cannot run on this cluster; empty if it can.
+        infeasible: Why it cannot run on this cluster; empty if it can, or if nothing of it is left to do.
         shared: Who else asks for a run, by its id: earlier stages of this file, and `experiment/stage` of others in the ledger.
         time: How long it will take.
         cost: What it will cost; None without prices.
@@ -251,5 +251,5 @@ def _cost_to_json(cost: Cost | None) -> dict[str, Any] | None:
 
 
 def _request_to_json(stage: StagePlan, request: RunRequest) -> dict[str, Any]:
-    evaluation = request.evaluation.id if request.evaluation else None
+    evaluation = request.measurement or None
     return {"run": request.spec.id, "evaluation": evaluation, "label": request.label, "shared": list(stage.shared.get(request.spec.id, ()))}

@@ -17,7 +17,7 @@ from orchestrator.planning.capacity import Capacity, Node
 from orchestrator.planning.evidence import evidence_of
 from orchestrator.planning.expand import expand_stage
 from orchestrator.planning.knowledge import DatasetInfo, Deferred, Knowledge, Outcome
-from orchestrator.planning.plan import Plan, make_plan
+from orchestrator.planning.plan import InfeasibleError, Plan, make_plan
 from orchestrator.planning.prices import Prices
 from orchestrator.running.control import Control
 from orchestrator.running.desk import LedgerDesk
@@ -106,7 +106,10 @@ class Execution:
     def _check_fit(self) -> None:
         """Refuses what does not fit the cluster or the data; asks the ledger for no more than it must."""
         self.datasets = find_datasets(self.store, self.experiment)
-        make_plan(self.experiment, self.knowledge(), lambda _: False, self.capacity).check()
+        try:
+            make_plan(self.experiment, self.knowledge(), lambda _: False, self.capacity).check()
+        except InfeasibleError:  # but what is done needs no room, and machines may be gone that were there for it
+            make_plan(self.experiment, self.knowledge(), self.is_finished, self.capacity).check()
 
     def run(self) -> str:
         """Computes everything that is missing and writes the report; returns the report's path.

@@ -44,7 +44,7 @@ def main() -> int:
         say(f"  {alone.counts.progress:6d} steps  finished after {alone.journal.seconds:.0f} s")
         say(f"under {len(schedule)} faults, seed {options.seed}:")
         disturbed = room.run(study, "disturbed", schedule, step_seconds=options.step_seconds, say=say)
-    found = [*verdict(alone, disturbed), *unmet_shares(disturbed)]
+        found = [*verdict(alone, disturbed), *unmet_shares(disturbed)]  # while there is a store to read the checkpoints from
     say(table(alone, disturbed, found))
     return 1 if found else 0
 

@@ -36,7 +36,8 @@ class Gate:
             yield self
         finally:
             self._open = False
-            self._listener.close()
+            _shut(self._listener)  # closing alone would leave the thread in accept(), and that would take one connection more
+            self._acceptor.join()
             self._reset_all()
 
     def away(self, seconds: float, absence: Absence) -> None:
@@ -61,7 +62,8 @@ class Gate:
             self._open = True
 
     def _serve(self) -> None:
-        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+        self._acceptor = threading.Thread(target=self._accept, args=(self._listener,), daemon=True)
+        self._acceptor.start()
 
     def _accept(self, listener: socket.socket) -> None:
         while True:
@@ -93,7 +95,8 @@ class Gate:
                     sink.sendall(data)
         if self._open:
             _shut(sink)
-            self._sockets.discard(source)
+            with self._lock:
+                self._sockets.discard(sink)
 
     def _keep(self, connection: socket.socket) -> None:
         with self._lock:
