@@ -38,7 +38,7 @@ test-rest: setup ## all other tests
 test-chaos: setup ## a small sample of chaos, on clusters of several nodes that the tests start themselves
 	$(BIN)/pytest -m chaos
 
-chaos: setup ## thirty seeded faults against one experiment, compared with the same left alone; probably an hour (CHAOS="--seed 2" and more)
+chaos: setup ## thirty seeded faults against one experiment, compared with the same left alone; about half an hour (CHAOS="--seed 2" and more)
 	PYTHONPATH=.:tests nice -n 10 $(BIN)/python -m chaos $(CHAOS)
 
 check: setup ## formatting, lint, types, import rules

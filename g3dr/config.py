@@ -248,6 +248,8 @@ class TrainingConfig:
         feature_memory: What frozen networks see in the training images is kept between steps, if for all of them it takes at most
             so many MB of each worker's device for each kind of features; 0 keeps nothing.
         log_every: Steps between reported metrics.
+        log_forms: Also report `rgb`, `depth` and `clip` as they are in each of the four forms (`rgb_as_l2`), whichever one is minimised, so
+            that trainings with different forms can be compared; changes no result.
         checkpoint_every: Steps between checkpoints; the last step always has one.
     """
 
@@ -274,6 +276,7 @@ class TrainingConfig:
     accumulation: int = 1
     activation_checkpointing: bool = False
     feature_memory: int = 256
+    log_forms: bool = False
     log_every: int = 50
     checkpoint_every: int = 1000
 

@@ -176,7 +176,7 @@ class LoadedExperiment:
         stage = self.experiment.stage(request.stage)
         return {
             "run": request.spec.id,
-            "evaluation": request.evaluation.id if request.evaluation else None,
+            "evaluation": request.measurement or None,
             "stage": stage.name,
             "kind": stage.kind,
             "label": request.label,
@@ -193,7 +193,7 @@ class LoadedExperiment:
         }
 
     def _metrics(self, request: RunRequest) -> dict[str, float]:
-        record = self.ledger.evaluation(request.spec.id, request.evaluation.id) if request.evaluation else None
+        record = self.ledger.evaluation(request.spec.id, request.measurement) if request.measurement else None
         return {} if record is None else dict(record["metrics"])
 
     def _best(self, name: str) -> RunRequest:

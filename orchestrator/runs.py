@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from g3dr.config import DeviceChoice, ModelConfig, ObjectiveConfig, TrainingConfig
 from orchestrator.experiment.settings import EvaluationSettings, Settings, checked
+from orchestrator.timing_spec import TimingSpec
 
 if TYPE_CHECKING:
     from orchestrator.shards.selection import Selection
@@ -17,7 +18,7 @@ COMPUTE_VERSION = "3"
 """Counts up whenever the code computes other numbers from the same configuration; runs made before are then made anew."""
 
 ID_LENGTH = 16
-_NOT_IN_ID = ("log_every", "checkpoint_every", "accumulation", "activation_checkpointing", "feature_memory")
+_NOT_IN_ID = ("log_every", "log_forms", "checkpoint_every", "accumulation", "activation_checkpointing", "feature_memory")
 
 
 def _number(value: Any) -> Any:
@@ -126,6 +127,9 @@ class EvaluationSpec:
         extractor: Network of the distribution distances.
         seed: Seed of the resampled intervals.
         orbit_frames: Frames of the turning objects.
+        losses: Whether the terms of the objective are measured too, in every form.
+        meshes: GLB files of the first so many objects.
+        perceptual_views: Novel views of each object that the perceptual distance looks at.
     """
 
     data: DataSelection
@@ -134,6 +138,9 @@ class EvaluationSpec:
     extractor: str = "efficientnet_lite0"
     seed: int = 0
     orbit_frames: int = 24
+    losses: bool = False
+    meshes: int = 2
+    perceptual_views: int = 1
 
     @property
     def id(self) -> str:
@@ -154,7 +161,8 @@ class EvaluationSpec:
     def of(cls, settings: EvaluationSettings, version: str, species: tuple[str, ...] | None) -> "EvaluationSpec":
         """Makes the measurement that `settings` ask for."""
         data = DataSelection(version, settings.split, species)
-        return cls(data, settings.images, settings.views, settings.extractor, settings.seed, settings.orbit_frames)
+        own = {member.name: getattr(settings, member.name) for member in fields(cls) if member.name != "data"}
+        return cls(data, **own)
 
 
 @dataclass(frozen=True)
@@ -180,6 +188,8 @@ class RunRequest:
         index: Number of the trial, in a sweep.
         kept_checkpoints: The newest so many are kept.
         rungs: Steps at which a sweep with early stopping compares its runs, ascending; they change nothing in the run itself.
+        timing: What is timed from the run's checkpoint instead of an evaluation; None if nothing is.
+        evaluate_every: Steps between measurements while it trains; None measures the end alone.
     """
 
     spec: RunSpec
@@ -200,6 +210,15 @@ class RunRequest:
     index: int = 0
     kept_checkpoints: int = 2
     rungs: tuple[int, ...] = ()
+    timing: TimingSpec | None = None
+    evaluate_every: int | None = None
+
+    @property
+    def measurement(self) -> str:
+        """Id of what is measured, an evaluation or a timing; empty if nothing is."""
+        if self.timing is not None:
+            return content_id(self.timing.to_json())
+        return self.evaluation.id if self.evaluation else ""
 
     @property
     def log_every(self) -> int:
@@ -235,16 +254,19 @@ class RunRequest:
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain mappings, lists and values."""
-        plain = {member.name: getattr(self, member.name) for member in fields(self) if member.name not in ("spec", "evaluation")}
+        plain = {member.name: getattr(self, member.name) for member in fields(self) if member.name not in ("spec", "evaluation", "timing")}
         evaluation = self.evaluation.to_json() if self.evaluation else None
+        timing = {"timing": self.timing.to_json()} if self.timing else {}
         record: dict[str, Any] = json.loads(json.dumps({**plain, "assignment": dict(self.assignment)}))
-        return {**record, "spec": self.spec.to_json(), "evaluation": evaluation}
+        return {**record, "spec": self.spec.to_json(), "evaluation": evaluation, **timing}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "RunRequest":
         """Reads what `to_json` wrote."""
         evaluation = EvaluationSpec.from_json(record["evaluation"]) if record["evaluation"] else None
-        return cls(**{**record, "spec": RunSpec.from_json(record["spec"]), "evaluation": evaluation, "rungs": tuple(record["rungs"])})
+        timing = TimingSpec.from_json(record["timing"]) if record.get("timing") else None
+        own = {"spec": RunSpec.from_json(record["spec"]), "evaluation": evaluation, "timing": timing, "rungs": tuple(record["rungs"])}
+        return cls(**{**record, **own})
 
 
 def _selection(uri: str, data: DataSelection) -> "Selection":

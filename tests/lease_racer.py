@@ -3,8 +3,8 @@
 python lease_racer.py URI RUNS LOG MOST
 
 Once there is a file `go` beside its log, it takes every run that is not done, holds it for some milliseconds, marks it done and gives it
-back, until all are done or it has computed MOST of them. Each moment at which it began and ended to hold a run is written to its own log, in nanoseconds of the
-machine's monotonic clock.
+back, until all are done or it has computed MOST of them. Each moment at which it began and ended to hold a run is written to its own log,
+in nanoseconds of the machine's monotonic clock.
 """
 
 import os

@@ -4,8 +4,12 @@ import json
 from functools import cache
 
 import numpy as np
+import trimesh
 from safetensors.numpy import save
 
+from g3dr.export.mesh import Mesh
+from g3dr.export.mesh_files import glb
+from g3dr.export.surface import Surface
 from orchestrator.store import FolderStore
 
 SIDE = 32
@@ -105,7 +109,7 @@ def evaluation(run, species, per_species, *, gain, truth=True, shift=0.0, seed=0
     return {
         "id": f"e{run}",
         "run": run,
-        "spec": {"data": {"split": "test"}, "images": count},
+        "spec": {"data": {"split": "test", "version": "d41d8cd98f00b204"}, "images": count},
         "images": count,
         "views": 4,
         "extractor": EXTRACTOR,
@@ -214,3 +218,26 @@ def write_ledger(
     )
     write_stage(files, experiment, "species", "grid", _grid(files, truth, per_species, side))
     write_stage(files, experiment, "unseen", "evaluate", [pretrained | {"label": "pretrain"}])
+
+
+def add_meshes(files, run, count=2):
+    """Gives the evaluation of a run turning balls, one half of each light and the other dark."""
+    path = f"runs/{run}/evaluations/e{run}.json"
+    record, meshes = files.read_json(path), []
+    for index, key in enumerate(record["per_image"]["key"][:count]):
+        ball_mesh = trimesh.creation.icosphere(subdivisions=3, radius=0.7)
+        vertices, triangles = ball_mesh.vertices.astype(np.float32), ball_mesh.faces.astype(np.int32)
+        colors = np.where(vertices[:, 2:] < 0.2 * index, [[230, 150, 60]], [[30, 70, 120]]).astype(np.uint8)
+        data = glb(Mesh(Surface(vertices, triangles), colors))
+        files.write_bytes(f"runs/{run}/evaluations/e{run}/meshes/{index}.glb", data)
+        meshes.append({"key": key, "file": f"meshes/{index}.glb", "bytes": len(data), "triangles": len(triangles)})
+    files.write_json(path, record | {"meshes": meshes})
+
+
+def add_steps(files, run, steps=(100, 300, 500, 700, 1000)):
+    """Leaves what a run's continuous evaluation measured."""
+    for step in steps:
+        left = np.exp(-step / 400)
+        metrics = {"kid": 0.4 + left, "inception_score": 3.1 - left, "nfs": 30 - 8 * left, "novel_psnr": 25 - 6 * left, "fd": 90}
+        record = {"step": step, "images": 12, "views": 4, "metrics": metrics, "seconds": 2.1}
+        files.write_json(f"runs/{run}/evaluations/e{run}/steps/{step:08d}.json", record)

@@ -6,6 +6,7 @@ shards of a batch is the mean of the batch, and data-parallel workers optimise t
 
 from collections.abc import Callable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
@@ -68,3 +69,11 @@ def compare_per_image(
 def compare(form: LossForm, prediction: Float[Tensor, "batch *rest"], target: Float[Tensor, "batch *rest"]) -> Float[Tensor, ""]:
     """Returns the mean over images of `compare_per_image`."""
     return compare_per_image(form, prediction, target).mean()
+
+
+@torch.no_grad()
+def compare_in_all_forms(
+    prediction: Float[Tensor, "batch *rest"], target: Float[Tensor, "batch *rest"]
+) -> dict[LossForm, Float[Tensor, ""]]:
+    """Returns `compare` in every form, without a gradient: for comparing what was trained with different ones."""
+    return {form: compare(form, prediction, target) for form in _FORMS}

@@ -4,7 +4,7 @@ A term whose weight is zero is never computed. Canonical steps see the input vie
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
@@ -12,13 +12,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from g3dr.backbones.protocols import Backbones, EmbeddingBackbone, StageBackbone
-from g3dr.config import ObjectiveConfig
+from g3dr.config import LossForm, ObjectiveConfig
 from g3dr.errors import ConfigError, DataError
 from g3dr.losses import schedules
-from g3dr.losses.forms import compare
+from g3dr.losses.forms import compare, compare_in_all_forms
 from g3dr.losses.pixels import opacity_loss, pooled_rgb, ray_rgb, total_variation
 from g3dr.losses.rendered_semantics import semantic_distance, semantic_target
-from g3dr.losses.semantic import deep_feature_distance, embedding_distance
+from g3dr.losses.semantic import deep_feature_distance, embeddings
 from g3dr.losses.targets import FeatureStore, Recall, look_again
 from g3dr.types import Frames, Rendering
 
@@ -42,10 +42,12 @@ class Terms:
     Attributes:
         values: Unweighted value by name, means over the batch.
         weights: The weight of each at this step; the same names.
+        other_forms: What was asked for besides, detached: terms in every form, such as `rgb_as_l2`.
     """
 
     values: Mapping[str, Tensor]
     weights: Mapping[str, float]
+    other_forms: Mapping[str, Tensor] = field(default_factory=dict)
 
     def total(self) -> Float[Tensor, ""]:
         """Returns the weighted sum: what is minimised; zero where no term counts."""
@@ -71,13 +73,16 @@ class Objective:
         config: Forms and weights.
         backbones: The frozen networks of the `clip`, `perceptual` and `semantics` terms; only those with a weight are needed.
         store: Keeps what these networks see in the input images; None looks again at every step.
+        log_forms: Report colour, depth and embeddings in every form, whichever one is minimised.
 
     Raises:
         ConfigError: A term has a weight and no backbone.
     """
 
-    def __init__(self, config: ObjectiveConfig, backbones: Backbones | None = None, store: FeatureStore | None = None) -> None:
-        self.config, self.store = config, store
+    def __init__(
+        self, config: ObjectiveConfig, backbones: Backbones | None = None, store: FeatureStore | None = None, *, log_forms: bool = False
+    ) -> None:
+        self.config, self.store, self._log_forms = config, store, log_forms
         self.backbones = backbones or Backbones()
         networks = {"clip": self.backbones.semantic, "perceptual": self.backbones.perceptual, "semantics": self.backbones.semantics}
         for name, backbone in networks.items():
@@ -166,17 +171,18 @@ class Objective:
             "opacity": self._opacity_weight(progress),
             "spread": config.spread,
         }
+        other_forms: dict[str, Tensor] = {}
         computations: dict[str, Computation] = {
-            "rgb": lambda: compare(config.rgb.form, rendering.rgb, target_rgb),
-            "depth": lambda: compare(config.depth.form, rendering.depth, target_depth),
+            "rgb": lambda: self._compare("rgb", config.rgb.form, rendering.rgb, target_rgb, other_forms),
+            "depth": lambda: self._compare("depth", config.depth.form, rendering.depth, target_depth, other_forms),
             "ray_rgb": lambda: ray_rgb(_given(point_rgb), target_rgb, config.ray_rgb.form),
             self.semantics_name: lambda: self._semantics_term(rendering.semantics, semantics),
             "opacity": lambda: opacity_loss(rendering.opacity),
             "spread": lambda: _given(rendering.spread).mean(),
         }
         if frame is not None and images is not None:
-            computations |= self._semantic_computations(frame, images, None, recall)
-        return self._evaluate(weights, computations)
+            computations |= self._semantic_computations(frame, images, None, recall, other_forms)
+        return self._evaluate(weights, computations, other_forms)
 
     def novel(
         self, frames: Frames, images: Float[Tensor, "batch 3 height width"], progress: Progress, *, recall: Recall = look_again
@@ -189,7 +195,7 @@ class Objective:
             progress: Where the training stands.
             recall: Finds what is known of the input images.
         """
-        config = self.config
+        config, other_forms = self.config, dict[str, Tensor]()
         weights = {
             **self._semantic_weights(1.0),
             "tv": config.tv.weight,
@@ -199,18 +205,24 @@ class Objective:
             "spread": config.spread,
         }
         computations = {
-            **self._semantic_computations(frames.rgb, images, NOVEL_STAGES, recall),
+            **self._semantic_computations(frames.rgb, images, NOVEL_STAGES, recall, other_forms),
             "tv": lambda: total_variation(frames.depth, config.tv.form),
             "pooled_rgb": lambda: pooled_rgb(frames.rgb, images, config.pooled_size, config.pooled_rgb.form),
             self.semantics_name: lambda: self._pooled_semantics_term(frames.semantics, images, recall),
             "opacity": lambda: opacity_loss(frames.opacity),
             "spread": lambda: _given(frames.spread).mean(),
         }
-        return self._evaluate(weights, computations)
+        return self._evaluate(weights, computations, other_forms)
 
-    def _evaluate(self, weights: Mapping[str, float], computations: Mapping[str, Computation]) -> Terms:
+    def _evaluate(self, weights: Mapping[str, float], computations: Mapping[str, Computation], other_forms: Mapping[str, Tensor]) -> Terms:
+        """Computes what counts; computations leave in `other_forms` what is reported besides."""
         counted = {name: weight for name, weight in weights.items() if weight > 0}
-        return Terms({name: self.evaluate_term(name, computations[name]) for name in counted}, counted)
+        return Terms({name: self.evaluate_term(name, computations[name]) for name in counted}, counted, other_forms)
+
+    def _compare(self, name: str, form: LossForm, prediction: Tensor, target: Tensor, other_forms: dict[str, Tensor]) -> Tensor:
+        if self._log_forms:
+            other_forms |= {f"{name}_as_{other}": value for other, value in compare_in_all_forms(prediction, target).items()}
+        return compare(form, prediction, target)
 
     def evaluate_term(self, name: str, computation: Computation) -> Tensor:  # noqa: ARG002 (for those who watch)
         """Computes one term; the place to watch it."""
@@ -225,17 +237,20 @@ class Objective:
     def _canonical_semantic_weights(self, progress: Progress) -> dict[str, float]:
         return self._semantic_weights(schedules.semantic_factor(progress.step, progress.steps, self.config.semantic_start))
 
-    def _semantic_computations(self, frame: Tensor, images: Tensor, stages: int | None, recall: Recall) -> dict[str, Computation]:
+    def _semantic_computations(
+        self, frame: Tensor, images: Tensor, stages: int | None, recall: Recall, other_forms: dict[str, Tensor]
+    ) -> dict[str, Computation]:
         return {
-            self.semantic_name: lambda: self._embedding_term(frame, images, recall),
+            self.semantic_name: lambda: self._embedding_term(frame, images, recall, other_forms),
             self.perceptual_name: lambda: self._perceptual_term(frame, images, stages, recall),
         }
 
-    def _embedding_term(self, frame: Tensor, images: Tensor, recall: Recall) -> Tensor:
+    def _embedding_term(self, frame: Tensor, images: Tensor, recall: Recall, other_forms: dict[str, Tensor]) -> Tensor:
         backbone: EmbeddingBackbone | None = self.backbones.semantic
         if backbone is None:  # unreachable with a checked config; keeps the types honest
             raise ConfigError("objective.clip.weight", self.config.clip.weight, "0 where no backbone is loaded for this term")
-        return embedding_distance(backbone, self.config.clip.form, frame, images, recall=recall)
+        found, wanted = embeddings(backbone, frame, images, recall=recall)
+        return self._compare(self.semantic_name, self.config.clip.form, found, wanted, other_forms)
 
     def _perceptual_term(self, frame: Tensor, images: Tensor, stages: int | None, recall: Recall) -> Tensor:
         backbone: StageBackbone | None = self.backbones.perceptual

@@ -3,6 +3,8 @@
 The prediction's gradient flows through the network; the target's side carries none.
 """
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -30,8 +32,19 @@ def embedding_distance(
         target: The given pictures.
         recall: Finds what is known of the given pictures.
     """
+    return compare(form, *embeddings(backbone, prediction, target, recall=recall))
+
+
+def embeddings(
+    backbone: EmbeddingBackbone,
+    prediction: Float[Tensor, "batch 3 height width"],
+    target: Float[Tensor, "batch 3 target_height target_width"],
+    *,
+    recall: Recall = look_again,
+) -> tuple[Float[Tensor, "batch feature"], Float[Tensor, "batch feature"]]:
+    """Returns what `embedding_distance` compares: embeddings of the rendered pictures, with gradient, and of the given ones, without."""
     (wanted,) = recall("embedding", target, lambda pictures: [backbone.embed(pictures)])
-    return compare(form, backbone.embed(prediction), wanted)
+    return backbone.embed(prediction), wanted
 
 
 def _stage_distance(form: LossForm, prediction: Tensor, target: Tensor) -> Tensor:
@@ -61,8 +74,16 @@ def deep_feature_distance_per_image(
     """
     kind = f"stages {deepest or 'all'} at {tuple(target.shape[-2:])}"
     wanted = recall(kind, target, lambda pictures: backbone.stage_features(pictures, deepest))
-    found = backbone.stage_features(prediction, deepest)
-    return torch.stack([_stage_distance(form, *pair) for pair in zip(found, wanted, strict=True)]).sum(dim=0)
+    return stages_distance(form, backbone.stage_features(prediction, deepest), wanted)
+
+
+def stages_distance(
+    form: LossForm,
+    prediction: Sequence[Float[Tensor, "batch _feature _height _width"]],
+    target: Sequence[Float[Tensor, "batch _feature _height _width"]],
+) -> Float[Tensor, "batch"]:
+    """Returns the distance of `deep_feature_distance_per_image` for features that are there already."""
+    return torch.stack([_stage_distance(form, *pair) for pair in zip(prediction, target, strict=True)]).sum(dim=0)
 
 
 def deep_feature_distance(

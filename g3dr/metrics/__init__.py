@@ -5,22 +5,28 @@ leaves without pixels are NaN and do not count in `Mean`. Nothing here is ever r
 extractor looks at. Distribution metrics are named by their extractor: only Inception's are FID and IS.
 """
 
-from g3dr.metrics.accumulators import Mean
+from g3dr.metrics.accumulators import Mean, Means
 from g3dr.metrics.depth import depth_histogram, depth_l2_normalized, depth_rmse, flatness, non_flatness_score
 from g3dr.metrics.distribution import DistributionReport, distribution_report, halved
-from g3dr.metrics.features import FeatureStatistics, Moments
+from g3dr.metrics.features import FeatureStatistics
 from g3dr.metrics.frechet import frechet_distance
-from g3dr.metrics.inception_score import inception_score
+from g3dr.metrics.inception_score import ClassSums, inception_score
 from g3dr.metrics.kernel import KidInterval, kernel_distance, kernel_distance_interval
-from g3dr.metrics.naming import metric_title
-from g3dr.metrics.pictures import perceptual_distance, psnr, ssim
+from g3dr.metrics.moments import Moments
+from g3dr.metrics.naming import metric_title, perceptual_key
+from g3dr.metrics.neighbours import PrecisionRecall, precision_recall
+from g3dr.metrics.perceptual import perceptual_distance, perceptual_network
+from g3dr.metrics.pictures import psnr, ssim
 
 __all__ = [
+    "ClassSums",
     "DistributionReport",
     "FeatureStatistics",
     "KidInterval",
     "Mean",
+    "Means",
     "Moments",
+    "PrecisionRecall",
     "depth_histogram",
     "depth_l2_normalized",
     "depth_rmse",
@@ -34,6 +40,9 @@ __all__ = [
     "metric_title",
     "non_flatness_score",
     "perceptual_distance",
+    "perceptual_key",
+    "perceptual_network",
+    "precision_recall",
     "psnr",
     "ssim",
 ]

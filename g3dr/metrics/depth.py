@@ -60,7 +60,8 @@ def depth_histogram(depth: Float[Tensor, "batch 1 height width"]) -> Float[Tenso
     if depth.ndim != 4 or depth.shape[1] != 1:
         raise DataError(f"Depth maps have the shape (batch, 1, height, width), got {tuple(depth.shape)}.")
     clamped = depth.float().clamp(NEAR, FAR).flatten(start_dim=1)
-    return torch.stack([torch.histc(row, FLATNESS_BINS, NEAR, FAR) for row in clamped])
+    counts = [torch.histc(row, FLATNESS_BINS, NEAR, FAR) for row in clamped]
+    return torch.stack(counts) if counts else clamped.new_zeros(0, FLATNESS_BINS)
 
 
 def flatness(depth: Float[Tensor, "batch 1 height width"]) -> Float[Tensor, "batch"]:

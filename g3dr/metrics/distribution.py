@@ -14,6 +14,7 @@ from g3dr.metrics.features import FeatureStatistics
 from g3dr.metrics.frechet import frechet_distance
 from g3dr.metrics.inception_score import inception_score
 from g3dr.metrics.kernel import kernel_distance, kernel_distance_interval
+from g3dr.metrics.neighbours import precision_recall
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,10 @@ class DistributionReport:
         kid_high: Upper end.
         kid_floor: KID of the real inputs from the reference.
         inception_score: Of all generated pictures, one split.
+        precision: Share of the generated pictures that lie within the reference.
+        recall: Share of the reference that lies within the generated pictures.
+        precision_floor: Precision of the real inputs: what a perfect reconstruction would have.
+        recall_floor: The same for recall.
     """
 
     sources: int
@@ -39,10 +44,14 @@ class DistributionReport:
     kid_high: float
     kid_floor: float
     inception_score: float
+    precision: float
+    recall: float
+    precision_floor: float
+    recall_floor: float
 
 
 def distribution_report(
-    reference: FeatureStatistics, inputs: FeatureStatistics, generated: FeatureStatistics, generator: Generator, draws: int = 200
+    reference: FeatureStatistics, inputs: FeatureStatistics, generated: FeatureStatistics, generator: Generator
 ) -> DistributionReport:
     """Compares generated with real pictures at equal numbers of source images.
 
@@ -50,8 +59,7 @@ def distribution_report(
         reference: Real pictures of other source images; a random part is used if there are more.
         inputs: The real pictures that were reconstructed.
         generated: Their reconstructions, with the same source keys.
-        generator: Source of chance, on the CPU.
-        draws: Number of halves for the interval.
+        generator: Chooses the sources that are kept, on the CPU.
 
     Raises:
         DataError: Inputs and generated differ in their sources, share one with the reference, or there are fewer than four.
@@ -61,7 +69,8 @@ def distribution_report(
     reference = reference.only(_draw(reference.unique_sources(), count, generator))
     kept = _draw(inputs.unique_sources(), count, generator)
     real, made = inputs.only(kept), generated.only(kept)
-    interval = kernel_distance_interval(reference, made, generator, draws)
+    interval = kernel_distance_interval(reference, made)
+    judged, floor = precision_recall(reference, made), precision_recall(reference, real)
     return DistributionReport(
         sources=count,
         fd=frechet_distance(reference, made),
@@ -71,6 +80,10 @@ def distribution_report(
         kid_high=interval.high,
         kid_floor=kernel_distance(reference, real),
         inception_score=inception_score(generated.probabilities),
+        precision=judged.precision,
+        recall=judged.recall,
+        precision_floor=floor.precision,
+        recall_floor=floor.recall,
     )
 
 

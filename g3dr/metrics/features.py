@@ -1,15 +1,19 @@
-"""What is kept of many pictures for the distribution metrics; merges across workers."""
+"""What is kept of many pictures for the distribution metrics; merges across workers, and travels as safetensors."""
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from g3dr.backbones.protocols import Extraction
 from g3dr.errors import DataError
+from g3dr.metrics.moments import require_two
 
 
 @dataclass(frozen=True)
@@ -27,9 +31,10 @@ class FeatureStatistics:
     sources: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if len(self.sources) != self.features.shape[0]:
+        if not len(self.sources) == self.features.shape[0] == self.probabilities.shape[0]:
             raise DataError(
-                f"Features of {self.features.shape[0]} pictures came with {len(self.sources)} source keys; one per picture is needed."
+                f"Features of {self.features.shape[0]} pictures came with {len(self.sources)} source keys and probabilities of "
+                f"{self.probabilities.shape[0]}; one per picture is needed."
             )
 
     @classmethod
@@ -37,13 +42,24 @@ class FeatureStatistics:
         """Takes a batch from an extractor to the CPU."""
         return cls(extraction.features.cpu(), extraction.probabilities.cpu(), tuple(sources))
 
+    @classmethod
+    def empty(cls) -> "FeatureStatistics":
+        """Returns the statistics of no pictures, where a worker begins."""
+        return cls(torch.zeros(0, 0), torch.zeros(0, 0), ())
+
     @property
     def count(self) -> int:
         """Number of pictures."""
         return len(self.sources)
 
+    def update(self, extraction: Extraction, sources: Sequence[str]) -> "FeatureStatistics":
+        """Returns the statistics with this batch too."""
+        return self.merge(FeatureStatistics.of(extraction, sources))
+
     def merge(self, other: "FeatureStatistics") -> "FeatureStatistics":
         """Returns both sets of pictures as one."""
+        if not (self.count and other.count):
+            return self if self.count else other
         return FeatureStatistics(
             torch.cat([self.features, other.features]), torch.cat([self.probabilities, other.probabilities]), self.sources + other.sources
         )
@@ -69,51 +85,27 @@ class FeatureStatistics:
 
     def factor(self) -> Float[Tensor, "feature rank"]:
         """Returns a matrix A with A A^T = unbiased covariance, in float64; as many columns as pictures."""
-        _require_two(self.count)
+        require_two(self.count)
         centred: Tensor = self.features.double() - self.mean()
         return centred.T / math.sqrt(self.count - 1)
 
-
-@dataclass(frozen=True)
-class Moments:
-    """Count, mean and scatter matrix in float64: for so many pictures that their features are not kept.
-
-    Attributes:
-        count: Number of pictures.
-        average: Mean feature.
-        scatter: Sum of outer products of the deviations from the mean.
-    """
-
-    count: int
-    average: Float[Tensor, "feature"]
-    scatter: Float[Tensor, "feature feature"]
+    def to_bytes(self) -> bytes:
+        """Returns a safetensors file of them: the same statistics give the same bytes."""
+        names = torch.frombuffer(bytearray(json.dumps(self.sources).encode()), dtype=torch.uint8)
+        tensors = {"features": self.features.contiguous(), "probabilities": self.probabilities.contiguous(), "sources": names}
+        data: bytes = save(tensors)
+        return data
 
     @classmethod
-    def of(cls, features: Float[Tensor, "sample feature"]) -> "Moments":
-        """Takes a batch of features."""
-        average = features.double().mean(dim=0)
-        centred = features.double() - average
-        return cls(features.shape[0], average, centred.T @ centred)
+    def from_bytes(cls, data: bytes) -> "FeatureStatistics":
+        """Reads what `to_bytes` gave.
 
-    def merge(self, other: "Moments") -> "Moments":
-        """Returns the moments of both sets as one [Chan et al., 1979]: no cancellation of large sums."""
-        count = self.count + other.count
-        shift = other.average - self.average
-        scatter = self.scatter + other.scatter + torch.outer(shift, shift) * (self.count * other.count / count)
-        return Moments(count, self.average + shift * (other.count / count), scatter)
-
-    def mean(self) -> Float[Tensor, "feature"]:
-        """Returns the mean feature."""
-        return self.average
-
-    def factor(self) -> Float[Tensor, "feature rank"]:
-        """Returns a matrix A with A A^T = unbiased covariance."""
-        _require_two(self.count)
-        values, vectors = torch.linalg.eigh(self.scatter / (self.count - 1))
-        factor: Tensor = vectors * values.clamp(min=0).sqrt()
-        return factor
-
-
-def _require_two(count: int) -> None:
-    if count < 2:
-        raise DataError(f"A covariance needs at least 2 pictures, got {count}.")
+        Raises:
+            DataError: The bytes are damaged or something else.
+        """
+        try:
+            tensors = load(data)
+            sources = json.loads(bytes(tensors["sources"].tolist()))
+            return cls(tensors["features"], tensors["probabilities"], tuple(sources))
+        except (SafetensorError, KeyError, ValueError, TypeError, DataError) as error:
+            raise DataError("Stored features of pictures are damaged: they are no safetensors file with one source key per row.") from error

@@ -6,7 +6,8 @@ pictures), so values are comparable only at equal size, beside the distance of r
 
 import torch
 
-from g3dr.metrics.features import FeatureStatistics, Moments
+from g3dr.metrics.features import FeatureStatistics
+from g3dr.metrics.moments import Moments
 
 
 def frechet_distance(first: FeatureStatistics | Moments, second: FeatureStatistics | Moments) -> float:

@@ -5,9 +5,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-from g3dr.backbones.protocols import StageBackbone
 from g3dr.errors import DataError
-from g3dr.losses.semantic import deep_feature_distance_per_image
 from g3dr.metrics.masks import masked_mean
 
 HIGHEST_PSNR = 100.0
@@ -36,17 +34,20 @@ def psnr(
     return 10 * torch.log10(4 / error.clamp(min=lowest))
 
 
-def _window(channels: int, device: torch.device) -> Tensor:
+def _window(side: int, device: torch.device) -> Float[Tensor, "side side"]:
+    """Returns the matrix that takes means along one axis; its rows hold the Gaussian, folded back at the borders."""
     offsets = torch.arange(WINDOW_SIZE, dtype=torch.float64, device=device) - WINDOW_SIZE // 2
     profile = torch.exp(-((offsets / WINDOW_DEVIATION) ** 2) / 2)
-    profile = profile / profile.sum()
-    return torch.outer(profile, profile).expand(channels, 1, -1, -1)
+    unit = torch.eye(side, dtype=torch.float64, device=device)[:, None]
+    padded = functional.pad(unit, (WINDOW_SIZE // 2, WINDOW_SIZE // 2), mode="reflect")
+    return functional.conv1d(padded, (profile / profile.sum())[None, None])[:, 0].t()
 
 
 def _window_means(values: Tensor) -> Tensor:
-    reach = WINDOW_SIZE // 2
-    padded = functional.pad(values, (reach, reach, reach, reach), mode="reflect")
-    return functional.conv2d(padded, _window(values.shape[1], values.device), groups=values.shape[1])
+    # The Gaussian of two axes is the product of two: a matrix product for each takes a twentieth of a convolution's time.
+    height, width = values.shape[-2:]
+    means: Tensor = _window(height, values.device) @ values @ _window(width, values.device).t()
+    return means
 
 
 def _similarity_map(first: Tensor, second: Tensor) -> Tensor:
@@ -80,11 +81,3 @@ def ssim(
         raise DataError(f"SSIM needs pictures of at least 6 x 6 pixels, got {target.shape[-2]} x {target.shape[-1]}.")
     first, second = (prediction.double().clamp(-1, 1) + 1) / 2, (target.double() + 1) / 2
     return masked_mean(_similarity_map(first, second), mask)
-
-
-@torch.no_grad()
-def perceptual_distance(
-    backbone: StageBackbone, prediction: Float[Tensor, "batch 3 height width"], target: Float[Tensor, "batch 3 height width"]
-) -> Float[Tensor, "batch"]:
-    """Squared distance of deep features of each image, lower is better; LPIPS if the network is `lpips-vgg16`."""
-    return deep_feature_distance_per_image(backbone, "l2", prediction.clamp(-1, 1), target)

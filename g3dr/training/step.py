@@ -40,14 +40,16 @@ class TrainingStep(nn.Module):
     def forward(self, batch: Batch, chance: StepChance, step: int) -> dict[str, Tensor]:
         """Returns the unweighted terms that count at `step`, and `loss`, their weighted sum.
 
-        Canonical terms keep their names; those of novel views start with `novel_`.
+        Canonical terms keep their names; those of novel views start with `novel_`. Beside them stand the other forms of the terms, where
+        the objective was asked for them.
         """
         progress = Progress(step, self._config.steps)
         novel = chance.shared_uniform() < novel_chance(step, self._config.steps, self._config.novel_probability)
         table = self._encode(batch, chance)
         terms = self._novel(table, batch, chance, progress) if novel else self._canonical(table, batch, chance, progress)
         prefix = "novel_" if novel else ""
-        return {"loss": terms.total(), **{f"{prefix}{name}": value for name, value in terms.values.items()}}
+        reported = {**terms.values, **terms.other_forms}
+        return {"loss": terms.total(), **{f"{prefix}{name}": value for name, value in reported.items()}}
 
     def _encode(self, batch: Batch, chance: StepChance) -> NodeTable:
         conditioning = self.model.condition(batch.images, self._names(batch, chance), self._objective.recall(batch.digests))

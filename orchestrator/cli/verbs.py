@@ -23,9 +23,12 @@ VERBS = (
     "validate",
     "schema",
     "report",
+    "view",
     "reconstruct",
+    "evaluate",
+    "depth-analysis",
 )
-"""Each is the function of this name in the module of this name."""
+"""Each is the function of this name in the module of this name, with _ for -."""
 
 GROUPS = ("data", "weights")
 """Each is the `app` of the module of this name, with verbs of its own."""
@@ -61,12 +64,13 @@ class Commands(MutableMapping[str, "Command"]):
 
 
 def _command(name: str) -> "Command":
-    module = import_module(f"orchestrator.cli.{name}")
+    python_name = name.replace("-", "_")
+    module = import_module(f"orchestrator.cli.{python_name}")
     if name in GROUPS:
         command: Command = typer.main.get_group(module.app)
     else:
         alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        alone.command(name)(getattr(module, name))
+        alone.command(name)(getattr(module, python_name))
         command = typer.main.get_command(alone)
     command.name = name
     return command

@@ -31,7 +31,8 @@ def make_trainer(request: RunRequest, root: Store, placement: Placement, device:
     else:
         initial = read_initial(request.initial_path, root)
         load_model(model, initial.model, request.initial_path, may_lack=CONDITIONING_PREFIXES)
-    objective = Objective(spec.objective, load_backbones(spec.objective, str(device)), _feature_store(request))
+    networks = load_backbones(spec.objective, str(device))
+    objective = Objective(spec.objective, networks, _feature_store(request), log_forms=spec.training.log_forms)
     return Trainer(
         model.to(device),
         objective,

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import torch
 
@@ -19,6 +20,7 @@ from g3dr.training.checkpoint import Checkpoint
 from g3dr.training.trainer import Trainer
 from g3dr.training.window import Window
 from g3dr.types import Batch
+from orchestrator.computing.along import AlongTraining
 from orchestrator.computing.building import batches_from, make_trainer
 from orchestrator.computing.claim import Claim
 from orchestrator.computing.evaluate import evaluate_run
@@ -28,6 +30,7 @@ from orchestrator.computing.placement import Placement
 from orchestrator.computing.probing import Probe
 from orchestrator.computing.progress import Progress
 from orchestrator.computing.saving import CheckpointSaver
+from orchestrator.computing.timing import time_run
 from orchestrator.ledger import FailureKind, LeaseLostError, Ledger, RunState, RunStatus
 from orchestrator.planning.timings import RunTimer
 from orchestrator.runs import RunRequest
@@ -47,8 +50,9 @@ def compute_run(request: RunRequest, root: str, placement: Placement, claim: Cla
     """
     torch.set_num_threads(max(1, int(placement.cpus)))
     ledger, claim = Ledger(open_store(root)), claim or Claim()
-    with RunOutputs(ledger, request, claim.attempt + 1, placement.rank) as outputs, CheckpointSaver() as saver:
-        run = RunInProgress(request, ledger, placement, claim, outputs=outputs, saver=saver)
+    along = AlongTraining(request, ledger, lambda: placement.torch_device(request.device), placement.rank)
+    with RunOutputs(ledger, request, claim.attempt + 1, placement.rank) as outputs, along, CheckpointSaver() as saver:
+        run = RunInProgress(request, ledger, placement, claim, outputs=outputs, saver=saver, along=along)
         try:
             fetch_weights()
             yield from run.train()
@@ -67,10 +71,18 @@ class RunInProgress:
     """A run between its start and its end; see `compute_run`."""
 
     def __init__(
-        self, request: RunRequest, ledger: Ledger, placement: Placement, claim: Claim, *, outputs: RunOutputs, saver: CheckpointSaver
+        self,
+        request: RunRequest,
+        ledger: Ledger,
+        placement: Placement,
+        claim: Claim,
+        *,
+        outputs: RunOutputs,
+        saver: CheckpointSaver,
+        along: AlongTraining,
     ) -> None:
         self.request, self.ledger, self.placement, self.claim = request, ledger, placement, claim
-        self.outputs, self._saver = outputs, saver
+        self.outputs, self._saver, self._along = outputs, saver, along
         self.run, self.settings = request.spec.id, request.spec.training
         self._step, self._seconds, self._paces = 0, 0.0, list[float]()
         self._rows: list[dict[str, float]] = []
@@ -83,7 +95,7 @@ class RunInProgress:
 
     @cached_property
     def _probe(self) -> Probe:
-        return Probe(self.request, self.device)
+        return Probe(self.request, self.device, self.ledger.store)
 
     def train(self) -> Iterator[Progress]:
         """Trains from the newest checkpoint to the last step; yields every `log_every` steps, at checkpoints and at rungs."""
@@ -137,16 +149,22 @@ class RunInProgress:
     def finish(self) -> Progress:
         """Evaluates if that is asked for and not done yet, and returns the last report."""
         request, metrics, record = self.request, dict[str, float](), None
-        if request.evaluation is not None and self.placement.rank == 0:
-            known = self.ledger.evaluation(self.run, request.evaluation.id)
-            record = evaluate_run(request, self.ledger, self.device) if known is None else None
+        if request.measurement and self.placement.rank == 0:
+            known = self.ledger.evaluation(self.run, request.measurement)
+            record = self._measure() if known is None else None
             metrics = (record or known or {})["metrics"]
+            self._along.finish(record or known or {}, self.claim.token)
         if self.placement.rank == 0:
             self._timer.write(self.ledger.store, measured=record is not None)
         self._step = self.settings.steps
         self.outputs.scalars(self._step, metrics, "evaluation")
         self.outputs.ended("finished")
         return self.progress("finished", metrics)
+
+    def _measure(self) -> dict[str, Any]:
+        if self.request.timing is not None:
+            return time_run(self.request, self.request.timing, self.ledger, self.device)
+        return evaluate_run(self.request, self.ledger, self.device)
 
     def progress(self, state: RunState, metrics: Mapping[str, float] | None = None, error: str | None = None) -> Progress:
         """Returns a report of where the run is."""
@@ -204,6 +222,7 @@ class RunInProgress:
         if self.placement.rank == 0:
             self.ledger.write_spec(self.run, self.request.spec.to_json())
             self._write_status("running")
+            self._along.begin()
 
     def _passed_rungs(self) -> Iterator[Progress]:
         """Reports again what the run had at its rungs before it was interrupted: the last of them may not have been judged yet."""
@@ -217,7 +236,8 @@ class RunInProgress:
         return step % self.request.log_every == 0 or self._saves(step)
 
     def _saves(self, step: int) -> bool:
-        return step % self.request.checkpoint_every == 0 or step == self.settings.steps or step in self.request.rungs
+        last, rungs = self.settings.steps, self.request.rungs
+        return step % self.request.checkpoint_every == 0 or step == last or step in rungs or self._along.is_due(step)
 
     def _probed(self, trainer: Trainer) -> Mapping[str, float]:
         """Measures the model at a rung, outside of the time that training is charged for."""
@@ -241,10 +261,12 @@ class RunInProgress:
 
         def write(copy: Checkpoint) -> None:
             self.ledger.write_metrics(self.run, copy.step, rows, self.claim.token)
-            self.ledger.save_checkpoint(self.run, copy, keep=self.request.kept_checkpoints, token=self.claim.token)
+            keep, waiting = self.request.kept_checkpoints, self._along.waiting()
+            self.ledger.save_checkpoint(self.run, copy, keep=keep, waiting=waiting, token=self.claim.token)
             if not self._is_stopped():
                 self.ledger.set_status(self.run, status, self.claim.token)
             self.outputs.checkpoint(copy.step)
+            self._along.saved(copy.step)
 
         self._saver.save(checkpoint, write)
 

@@ -185,7 +185,7 @@ def _problems_of_workers(stage: Mapping[str, Any], settings: Settings, context: 
     workers = stage.get("workers", given.get("workers", 1))
     least = stage.get("min_workers", None if "workers" in stage else given.get("min_workers"))
     batch, parts = settings.training.batch_size, settings.training.accumulation
-    if stage.get("kind") == "evaluate" or not isinstance(workers, int) or workers < 1:
+    if stage.get("kind") in ("evaluate", "timing") or not isinstance(workers, int) or workers < 1:
         return []
     whole = f"training.batch_size, which is {batch}"
     allowed = whole if parts == 1 else f"{whole}, divided by training.accumulation, which is {parts}"

@@ -1,7 +1,7 @@
 """How many runs a stage has, as far as the experiment file alone says it."""
 
 from orchestrator.experiment.sources import parse_origin
-from orchestrator.experiment.spec import AnyStage, Experiment, GridStage, SweepStage, TrainStage
+from orchestrator.experiment.spec import AnyStage, Experiment, GridStage, SweepStage, TimingStage, TrainStage
 from orchestrator.search import number_of_trials
 
 
@@ -15,5 +15,7 @@ def count_runs(experiment: Experiment, stage: AnyStage) -> int | None:
         procedural = experiment.data[stage.data].procedural
         species = len(stage.species) if stage.species is not None else (len(procedural.species) if procedural else None)
         return None if species is None else species * len(stage.recipes) * len(stage.seeds or (0,))
+    if isinstance(stage, TimingStage):
+        return 1
     origin = parse_origin(stage.source)
     return count_runs(experiment, experiment.stage(origin.name)) if origin.kind == "stage" else 1

@@ -56,7 +56,7 @@ class SearchSpec(Strict):
     objectives: tuple[ObjectiveSpec, ...] | None = Field(
         None, min_length=1, description="Several numbers to improve, instead of `metric`; the first decides what `best of` means."
     )
-    seed: WholeNumber = 0
+    seed: WholeNumber = Field(0, description="Of the chance in the search; trainings have seeds of their own.")
     batch: Count = Field(2, description="Trials that Optuna proposes at once; a proposal knows all earlier batches.")
     early_stopping: EarlyStoppingSpec | None = Field(None, description="Ends runs that are behind the others.")
     asha: AshaSpec | None = Field(None, description="Short for `early_stopping` with the rule `asha`.")

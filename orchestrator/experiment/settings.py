@@ -28,6 +28,12 @@ class EvaluationSettings:
         seed: Seed of the resampled intervals.
         orbit_frames: Frames of the turning objects in the report.
         split: Split of the data set that is measured.
+        losses: Also measure the terms of the training's objective, each in all four forms, on the held-out images.
+        meshes: Meshes (GLB) of the first so many objects, for the report.
+        perceptual_views: Novel views of each image that LPIPS, or the network in its place, looks at, the first ones; it takes longer than
+            rendering them.
+        every: Steps between measurements of a training that goes on, which gives curves over steps; each has a checkpoint too. They are
+            made beside the training, with what the machine has left, and change nothing in it. null measures the end alone.
     """
 
     images: int = 48
@@ -36,9 +42,14 @@ class EvaluationSettings:
     seed: int = 0
     orbit_frames: int = 24
     split: str = "test"
+    losses: bool = False
+    meshes: int = 2
+    perceptual_views: int = 1
+    every: int | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("images", 1), ("views", 0), ("orbit_frames", 0)):
+        least_of = {"images": 1, "views": 0, "orbit_frames": 0, "meshes": 0, "perceptual_views": 0, "every": 1}
+        for name, least in least_of.items():
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ConfigError(f"evaluation.{name}", value, f"{least} or more")

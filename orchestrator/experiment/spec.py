@@ -159,6 +159,27 @@ class EvaluateStage(StageBase):
     species: SpeciesChoice = Field(None, description="Measure on these species only.")
 
 
+def _timed(recipes: dict[str, RecipeSpec | None]) -> dict[str, RecipeSpec | None]:
+    if len(recipes) < 2 or "pre_trained" in recipes:
+        raise problem(list(recipes), "two recipes or more that train something")
+    return recipes
+
+
+class TimingStage(StageBase):
+    """Times the steps of several recipes against each other, in turns in one process."""
+
+    kind: Literal["timing"]
+    source: SourceText | None = Field(None, alias="from", description="What every recipe starts from: a stage, or a checkpoint.")
+    recipes: Annotated[RecipesField, AfterValidator(_timed)] = Field(
+        description="Names, or a mapping from names to changes; the others are compared with the first."
+    )
+    rounds: Annotated[int, Field(strict=True, ge=6)] = Field(
+        20, description="How often each recipe is timed, after two rounds of warming up."
+    )
+    objective: Annotated[Overrides, Partial(ObjectiveConfig, "SomeObjective")] = Field(default_factory=dict)
+    training: Annotated[Overrides, Partial(TrainingConfig, "SomeTraining")] = Field(default_factory=dict)
+
+
 def _kind(stage: Any) -> str | None:
     kind = stage.get("kind") if isinstance(stage, Mapping) else getattr(stage, "kind", None)
     return f"<{kind}>" if isinstance(kind, str) else None
@@ -168,7 +189,8 @@ Stage = Annotated[
     Annotated[TrainStage, Tag("<train>")]
     | Annotated[SweepStage, Tag("<sweep>")]
     | Annotated[GridStage, Tag("<grid>")]
-    | Annotated[EvaluateStage, Tag("<evaluate>")],
+    | Annotated[EvaluateStage, Tag("<evaluate>")]
+    | Annotated[TimingStage, Tag("<timing>")],
     Discriminator(_kind),
 ]
 
@@ -206,7 +228,7 @@ class Experiment(Strict):
         return self.model_dump(mode="json", by_alias=True)
 
 
-AnyStage = TrainStage | SweepStage | GridStage | EvaluateStage
+AnyStage = TrainStage | SweepStage | GridStage | EvaluateStage | TimingStage
 
 
 def parse_experiment(document: Mapping[str, Any]) -> Experiment:

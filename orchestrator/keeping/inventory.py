@@ -1,6 +1,6 @@
 """What lies in a ledger and how large it is, from one listing of the store."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -30,6 +30,14 @@ class RunFiles:
             if len(parts) == 5 and parts[2] == "checkpoints" and parts[3].isdecimal():
                 found.setdefault(int(parts[3]), {})[parts[4]] = entry
         return dict(sorted(found.items()))
+
+    @cached_property
+    def step_measurements(self) -> Mapping[str, Set[int]]:
+        """What was measured along the training: the steps of each evaluation that says so, by the path where it does."""
+        parts = [entry.path.split("/") for entry in self.entries]
+        names = {"/".join(part): part[3] for part in parts if len(part) == 5 and part[2] == "evaluations" and part[4] == "steps.json"}
+        done = [(part[3], part[5].removesuffix(".json")) for part in parts if len(part) == 6 and part[4] == "steps"]
+        return {path: {int(step) for owner, step in done if owner == name and step.isdecimal()} for path, name in names.items()}
 
     @property
     def complete(self) -> list[int]:

@@ -10,6 +10,8 @@ from orchestrator.experiment.byte_sizes import parse_bytes
 from orchestrator.experiment.sources import parse_origin
 from orchestrator.keeping.inventory import RunFiles
 from orchestrator.keeping.retention import Needs
+from orchestrator.ledger import Ledger
+from orchestrator.ledger.evaluations import MOST_WAITING, StepsRecord, read_steps_file
 from orchestrator.ledger.lease_record import LeaseRecord
 from orchestrator.ledger.reading import read_all
 from orchestrator.store import Store
@@ -114,6 +116,31 @@ def _meant(name: str, root: str) -> set[str]:
     outside = name.partition("?")[0].removeprefix("file://")
     places = {name, outside if "://" in outside else str(Path(outside).absolute())}
     return {place.removeprefix(root.partition("?")[0]).strip("/") for place in places}
+
+
+def waiting_checkpoints(ledger: Ledger, files: Mapping[str, RunFiles]) -> dict[str, str]:
+    """Returns the checkpoints that wait to be measured, for a curve over the steps of a run that is not over; the newest few of each run.
+
+    Args:
+        ledger: Where they are.
+        files: The runs that are asked about; small files are read only of those with such measurements.
+    """
+    places = {path: run for run, found in files.items() for path in found.step_measurements}
+    records = read_all(ledger.store, list(places), lambda path: read_steps_file(ledger.store, path))
+    open_ones = {path: record for path, record in records.items() if record is not None and not record.finished}
+    states = {run: status.state for run, status in ledger.statuses({places[path] for path in open_ones}).items()}
+    steps = [
+        (run, step)
+        for path, record in open_ones.items()
+        if states.get(run := places[path]) in ("running", "failed")
+        for step in _waiting(files[run], path, record)
+    ]
+    return {f"runs/{run}/checkpoints/{step:08d}": "it waits to be measured, for a curve over steps" for run, step in steps}
+
+
+def _waiting(run: RunFiles, path: str, record: StepsRecord) -> list[int]:
+    measured = run.step_measurements[path]
+    return [step for step in run.complete if step % record.every == 0 and step not in measured][-MOST_WAITING:]
 
 
 def held_runs(store: Store, files: Mapping[str, RunFiles]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from time import time
 
 from g3dr.errors import CheckpointError, ConfigError, did_you_mean
 from orchestrator.keeping.inventory import RunFiles, files_of_runs
-from orchestrator.keeping.needs import ExperimentRecords, held_runs, needs_of, read_experiments
+from orchestrator.keeping.needs import ExperimentRecords, held_runs, needs_of, read_experiments, waiting_checkpoints
 from orchestrator.keeping.retention import Deletion, Needs, RetentionPlan, retention_plan
 from orchestrator.ledger import Leases, Ledger
 from orchestrator.ledger import checkpoints as checkpoint_files
@@ -69,6 +69,7 @@ def prune_plan(ledger: Ledger, names: Collection[str] | None = None, *, orphans:
     """
     files, experiments = files_of_runs(ledger.store), read_experiments(ledger.store)
     needs = needs_of(ledger.store, experiments.values(), held_runs(ledger.store, files))
+    needs = replace(needs, paths={**needs.paths, **waiting_checkpoints(ledger, files)})
     plans = [_retention(ledger, files, needs, experiments[name]) for name in _checked(names, experiments)]
     entries = {deletion.path: deletion for plan in plans for deletion in plan.deletions}
     kept = {path: reason for plan in plans for path, reason in plan.kept_because.items()}
@@ -107,6 +108,7 @@ def apply_retention(
     asked = [run for run, found in mine.items() if is_over and found.optimizers]
     states = {run: status.state for run, status in ledger.statuses(asked).items()}
     needs = needs_of(ledger.store, experiments.values(), dict.fromkeys(computed, "this process computes it"))
+    needs = replace(needs, paths={**needs.paths, **waiting_checkpoints(ledger, mine)})
     plan = _unheld(ledger.store, mine, needs, lambda needs: retention_plan(mine, states, needs, keep=keep, budget=budget))
     PrunePlan(ledger, plan.deletions).apply()
     return plan

@@ -5,7 +5,7 @@
     runs/<run>/lease/<generation>.json            who computes it; the newest counts
     runs/<run>/metrics/<step>.jsonl               rows since the checkpoint before
     runs/<run>/checkpoints/<step>/...             three files, checkpoint.json last
-    runs/<run>/evaluations/<evaluation>.json      numbers; pictures beside it as safetensors
+    runs/<run>/evaluations/<evaluation>.json      numbers; pictures, meshes and earlier steps beside it (`evaluations.py`)
     runs/<run>/failures/<attempt>.json            why an attempt ended
     runs/<run>/damage/<file>.json                 what was found damaged, and skipped
     experiments/<name>/stages/<stage>.json        which runs a stage consists of

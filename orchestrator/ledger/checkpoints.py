@@ -1,6 +1,6 @@
 """Checkpoints of a run: `runs/<run>/checkpoints/<step>/`, three files, of which `checkpoint.json` names the others and is written last."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from g3dr.errors import CheckpointError
@@ -36,16 +36,23 @@ def complete_steps(store: Store, run: str) -> list[int]:
     return [step for step, names in begun_steps(store, run).items() if INDEX in names]
 
 
-def save(store: Store, run: str, checkpoint: "Checkpoint", keep: int) -> None:
-    """Writes a checkpoint, then deletes all others but the newest `keep` up to it."""
+def save(store: Store, run: str, checkpoint: "Checkpoint", keep: int, waiting: Collection[int] = ()) -> None:
+    """Writes a checkpoint, then deletes all others but the newest `keep` up to it and those of the steps in `waiting`."""
     from g3dr.training.checkpoint import write_checkpoint  # noqa: PLC0415  (brings torch)
 
     folder = checkpoint_path(run, checkpoint.step)
     for name, data in write_checkpoint(checkpoint).items():
         store.write_bytes(f"{folder}/{name}", data)
     begun = begun_steps(store, run)
-    kept = [step for step, names in begun.items() if INDEX in names and step <= checkpoint.step][-max(1, keep) :]
-    for step in begun.keys() - set(kept):
+    complete = [step for step, names in begun.items() if INDEX in names and step <= checkpoint.step]
+    kept = {*complete[-max(1, keep) :], *(step for step in complete if step in waiting)}
+    for step in begun.keys() - kept:
+        delete(store, checkpoint_path(run, step))
+
+
+def keep_newest(store: Store, run: str, keep: int) -> None:
+    """Deletes all complete checkpoints but the newest `keep`."""
+    for step in complete_steps(store, run)[: -max(1, keep)]:
         delete(store, checkpoint_path(run, step))
 
 
@@ -82,6 +89,17 @@ def read(store: Store, path: str, *, optimizer: bool = True) -> "Checkpoint":
         except FileNotFoundError:
             continue  # a model alone has no optimizer; what the index names and is not there, the reader misses
     return read_checkpoint(files, f"{store.uri}/{path}".rstrip("/"), optimizer=optimizer)
+
+
+def read_step(store: Store, run: str, step: int) -> "Checkpoint | None":
+    """Returns the checkpoint of a step without the optimizer's state; None if it is gone, which may happen at any time, or damaged."""
+    path = checkpoint_path(run, step)
+    try:
+        return read(store, path, optimizer=False)
+    except CheckpointError as error:
+        if store.exists(f"{path}/{INDEX}"):
+            damage.note(store, run, path, str(error))
+        return None
 
 
 def readable_ones(store: Store, run: str, *, optimizer: bool = True) -> Iterator["Checkpoint"]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.ledger import checkpoints, damage, failures, metrics
+from orchestrator.ledger import checkpoints, damage, evaluations, failures, metrics
 from orchestrator.ledger.leases import Leases
 from orchestrator.ledger.reading import read_all
 from orchestrator.ledger.records import Failure, FailureKind, RunState, RunStatus, read_json, read_status, to_json
@@ -89,16 +89,40 @@ class Ledger:
 
     # checkpoints
 
-    def save_checkpoint(self, run: str, checkpoint: "Checkpoint", *, keep: int = KEPT_CHECKPOINTS, token: str | None = None) -> None:
-        """Writes a checkpoint, its index last, then forgets all but the newest `keep`, and what lies after it.
+    def save_checkpoint(
+        self,
+        run: str,
+        checkpoint: "Checkpoint",
+        *,
+        keep: int = KEPT_CHECKPOINTS,
+        waiting: Collection[int] = (),
+        token: str | None = None,
+    ) -> None:
+        """Writes a checkpoint, its index last, then forgets all but the newest `keep` and those that wait for a measurement.
 
         Later ones are left over from a time before the run went back to this course; nothing continues from them any more.
+
+        Args:
+            run: The run.
+            checkpoint: Its state.
+            keep: How many stay at least.
+            waiting: Steps of checkpoints that stay besides.
+            token: As for all that writes.
 
         Raises:
             LeaseLostError: The run was taken over by another process.
         """
         self._check(run, token)
-        checkpoints.save(self.store, run, checkpoint, keep)
+        checkpoints.save(self.store, run, checkpoint, keep, waiting)
+
+    def keep_newest(self, run: str, keep: int, token: str | None = None) -> None:
+        """Forgets all complete checkpoints but the newest `keep`.
+
+        Raises:
+            LeaseLostError: The run was taken over by another process.
+        """
+        self._check(run, token)
+        checkpoints.keep_newest(self.store, run, keep)
 
     @staticmethod
     def checkpoint_path(run: str, step: int) -> str:
@@ -167,14 +191,19 @@ class Ledger:
 
     # evaluations
 
-    def write_evaluation(self, run: str, evaluation: str, record: Mapping[str, Any], pictures: bytes) -> None:
+    def write_evaluation(
+        self, run: str, evaluation: str, record: Mapping[str, Any], pictures: bytes, meshes: Mapping[str, bytes] | None = None
+    ) -> None:
         """Writes an evaluation, its numbers last."""
-        self.store.write_bytes(f"runs/{run}/evaluations/{evaluation}.safetensors", pictures)
-        self.store.write_bytes(f"runs/{run}/evaluations/{evaluation}.json", to_json(record))
+        evaluations.write(self.store, run, evaluation, record, pictures=pictures, meshes=meshes or {})
 
     def evaluation(self, run: str, evaluation: str) -> dict[str, Any] | None:
         """Returns an evaluation's record, or None if there is none yet."""
-        return read_json(self.store, f"runs/{run}/evaluations/{evaluation}.json")
+        return evaluations.read(self.store, run, evaluation)
+
+    def read_step(self, run: str, step: int) -> "Checkpoint | None":
+        """Returns the checkpoint of a step without the optimizer's state; None if it is gone or damaged."""
+        return checkpoints.read_step(self.store, run, step)
 
     # experiments
 

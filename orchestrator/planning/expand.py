@@ -22,6 +22,7 @@ from orchestrator.experiment.spec import (
     GridStage,
     ResourcesSpec,
     SweepStage,
+    TimingStage,
     TrainingStage,
     TrainStage,
 )
@@ -57,6 +58,10 @@ def _expand(experiment: Experiment, stage: AnyStage, knowledge: Knowledge) -> Ex
             return each_once(_expand_grid(experiment, stage, knowledge))
         if isinstance(stage, EvaluateStage):
             return each_once(_expand_evaluate(experiment, stage, knowledge))
+        if isinstance(stage, TimingStage):
+            from orchestrator.planning.expand_timing import expand_timing  # noqa: PLC0415  (which starts from where this module says)
+
+            return expand_timing(experiment, stage, knowledge)
         return each_once(_expand_train(experiment, stage, knowledge))
     except WaitError as wait:
         return Deferred(count_runs(experiment, stage), str(wait))
@@ -66,7 +71,7 @@ def each_once(requests: Sequence[RunRequest]) -> list[RunRequest]:
     """Two equal runs are one run: two processes must not write the same one at a time."""
     by_key: dict[tuple[str, str], RunRequest] = {}
     for request in requests:
-        by_key.setdefault((request.spec.id, request.evaluation.id if request.evaluation else ""), request)
+        by_key.setdefault((request.spec.id, request.measurement), request)
     return list(by_key.values())
 
 
@@ -204,6 +209,7 @@ def request_of(
         evaluation=EvaluationSpec.of(settings.evaluation, dataset.version, species) if measured else None,
         evaluation_data_uri=dataset.uri if measured else None,
         kept_checkpoints=experiment.retention.checkpoints,
+        evaluate_every=settings.evaluation.every if measured and settings.training.steps else None,
         **asdict(stage_resources(experiment, stage)),
     )
 
@@ -235,9 +241,9 @@ def _expand_train(experiment: Experiment, stage: TrainStage, knowledge: Knowledg
     for seed in seeds:
         start = start_of(experiment, stage.source, knowledge, seed)
         settings = replace(settings_of(experiment, stage, start, knowledge), seed=seed)
-        label = stage.name if len(seeds) == 1 else f"{stage.name}, seed {seed}"
+        label, measured = stage.name if len(seeds) == 1 else f"{stage.name}, seed {seed}", settings.evaluation.every is not None
         requests.append(
-            request_of(experiment, stage, settings, start, dataset, label=label, knowledge=knowledge, species=species, measured=False)
+            request_of(experiment, stage, settings, start, dataset, label=label, knowledge=knowledge, species=species, measured=measured)
         )
     return requests
 
@@ -283,5 +289,6 @@ def _expand_evaluate(experiment: Experiment, stage: EvaluateStage, knowledge: Kn
         sources = [best_request(experiment, origin.name, knowledge)]
     else:
         sources = _known(experiment, origin.name, knowledge)
-    own = {"stage": stage.name, "evaluation": evaluation, "evaluation_data_uri": dataset.uri, **asdict(stage_resources(experiment, stage))}
+    place = {"stage": stage.name, **asdict(stage_resources(experiment, stage))}
+    own = {"evaluation": evaluation, "evaluation_data_uri": dataset.uri, "evaluate_every": None, **place}
     return [replace(source, **own) for source in sources]

@@ -61,10 +61,10 @@ class Knowledge:
 
     def remembering(self) -> "Knowledge":
         """Returns the same for one look at one experiment: each outcome is asked once, and each stage expanded once."""
-        seen: dict[tuple[str, str, tuple[int, ...]], Outcome | None] = {}
+        seen: dict[tuple[str, str, tuple[int, ...], int | None], Outcome | None] = {}
 
         def outcome(request: RunRequest) -> Outcome | None:
-            key = (request.spec.id, request.evaluation.id if request.evaluation else "", request.rungs)
+            key = (request.spec.id, request.measurement, request.rungs, request.evaluate_every)
             if key not in seen:
                 seen[key] = self.outcome(request)
             return seen[key]

@@ -1,5 +1,6 @@
 """What tables are made of: text for people, a value to sort by, and a mark only where the evidence supports one."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -16,7 +17,7 @@ class Cell:
     Attributes:
         text: What is shown.
         value: What is sorted by; None sorts last.
-        mark: Better or worse than the pre-trained model, with a paired interval that excludes zero.
+        mark: Better or worse than what the table compares with (`Table.baseline`), with a paired interval that excludes zero.
         detail: Shown small under the text.
         hint: Longer text for a pointer that rests on the cell.
     """
@@ -53,11 +54,26 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with its caption."""
+    """A table.
+
+    Attributes:
+        caption: What it shows.
+        columns: Their headings.
+        rows: As many cells as columns in each.
+        name: Name of its files; made from the caption if empty.
+        baseline: What marked cells are better or worse than, for those who hear the page.
+    """
 
     caption: str
     columns: Sequence[Column]
     rows: Sequence[Row] = field(default_factory=tuple)
+    name: str = ""
+    baseline: str = "pre-trained"
+
+    @property
+    def file_name(self) -> str:
+        """Lower-case letters, digits and hyphens."""
+        return re.sub(r"[^a-z0-9]+", "-", (self.name or self.caption).lower()).strip("-") or "table"
 
 
 def words(text: str, detail: str = "", hint: str = "") -> Cell:

@@ -10,7 +10,7 @@ from safetensors.numpy import load
 
 from g3dr.errors import DataError
 from orchestrator.ledger import Ledger
-from orchestrator.report.records import Dataset, Evaluation, Number, Pictures, Stage, StageRun, Study
+from orchestrator.report.records import Dataset, Evaluation, MeshFile, Number, Pictures, Stage, StageRun, Study
 from orchestrator.store import Store
 
 
@@ -59,9 +59,14 @@ def _metadata(data: bytes) -> dict[str, str]:
     return labels
 
 
-def _known_experiments(store: Store) -> str:
+def experiment_names(store: Store) -> list[str]:
+    """Returns the names of all experiments of a root, sorted."""
     parts = [PurePosixPath(path).parts for path in store.list("experiments") if path.endswith("/experiment.json")]
-    names = sorted({part[-2] for part in parts})
+    return sorted({part[-2] for part in parts})
+
+
+def _known_experiments(store: Store) -> str:
+    names = experiment_names(store)
     return f"it has {', '.join(names)}" if names else "nothing was run there yet"
 
 
@@ -98,6 +103,7 @@ def _read_run(store: Store, entry: Mapping[str, Any]) -> StageRun:
         curve=_read_curve(store, run),
         evaluation=_read_evaluation(store, run, entry.get("evaluation")),
         spec=read_json(store, f"runs/{run}/spec.json"),
+        measured=_read_steps(store, run, entry.get("evaluation")),
     )
 
 
@@ -105,12 +111,27 @@ def _read_curve(store: Store, run: str) -> list[dict[str, float]]:
     return [finite_values(row) for row in Ledger(store).metrics(run)]
 
 
+def _read_steps(store: Store, run: str, evaluation: str | None) -> list[dict[str, float]]:
+    """Reads what was measured during the training; where there are several measurements, the run's own one or the one with most steps."""
+    by_evaluation: dict[str, list[str]] = {}
+    for path in store.list(f"runs/{run}/evaluations"):
+        parts = PurePosixPath(path).parts
+        if len(parts) > 3 and parts[-2] == "steps" and path.endswith(".json"):
+            by_evaluation.setdefault(parts[-3], []).append(path)
+    paths = by_evaluation.get(evaluation or "") or max(by_evaluation.values(), key=len, default=[])
+    return [_step_row(read_json(store, path)) for path in sorted(paths)]
+
+
+def _step_row(record: Mapping[str, Any]) -> dict[str, float]:
+    return finite_values(record.get("metrics") or {}) | finite_values({"step": record.get("step")})
+
+
 def _read_evaluation(store: Store, run: str, evaluation: str | None) -> Evaluation | None:
     record = read_json(store, f"runs/{run}/evaluations/{evaluation}.json") if evaluation else {}
     if not record or not evaluation:
         return None
     columns = record.get("per_image") or {}
-    extractor = record.get("extractor") or {}
+    extractor, perceptual = record.get("extractor") or {}, record.get("perceptual") or {}
     return Evaluation(
         run=run,
         id=evaluation,
@@ -124,7 +145,23 @@ def _read_evaluation(store: Store, run: str, evaluation: str | None) -> Evaluati
         keys=columns.get("key") or [],
         image_species=columns.get("species") or [],
         per_species={species: finite_values(values) for species, values in (record.get("per_species") or {}).items()},
+        seconds=_seconds(record),
+        classes=record.get("classes") or {},
+        perceptual=perceptual.get("name") or "",
+        perceptual_hash=perceptual.get("sha256") or "",
+        meshes=[_mesh(f"runs/{run}/evaluations/{evaluation}", entry) for entry in record.get("meshes") or []],
     )
+
+
+def _seconds(record: Mapping[str, Any]) -> dict[str, list[float]]:
+    columns: Mapping[str, list[float]] = record.get("seconds") or {} if record.get("kind") == "timing" else {}
+    return {name: [float(value) for value in column] for name, column in columns.items()}
+
+
+def _mesh(folder: str, entry: Mapping[str, Any]) -> MeshFile:
+    # The contract names the file below the evaluation's folder; only its last part is taken, so that no record points elsewhere.
+    name = PurePosixPath(str(entry.get("file") or "")).name
+    return MeshFile(entry.get("key") or "", f"{folder}/meshes/{name}", int(entry.get("bytes") or 0), int(entry.get("triangles") or 0))
 
 
 def finite(value: object) -> Number:

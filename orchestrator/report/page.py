@@ -1,22 +1,26 @@
 """Puts results, charts and pictures into one HTML page that needs nothing else."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib.resources import files
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
-from orchestrator.report import numbers, plots, tables, words
+from orchestrator.planning.prices import Prices
+from orchestrator.report import plots, tables, words
 from orchestrator.report.cells import Table
 from orchestrator.report.collect import read_pictures
+from orchestrator.report.curves import measured_panels
+from orchestrator.report.models import models
 from orchestrator.report.pictures import Sheet, depth_bar, evaluation_sheet, films, recipe_sheet
+from orchestrator.report.placing import Tables
 from orchestrator.report.plots import Panels
+from orchestrator.report.provenance import origins, spent, weights
 from orchestrator.report.records import Pictures, Stage, Study
 from orchestrator.report.results import Headline, SpeciesRow
+from orchestrator.report.species import report_table
 from orchestrator.report.statistics import LEAST_IMAGES
+from orchestrator.report.study import analyse
+from orchestrator.report.templating import render
 from orchestrator.report.variants import parts_sheets, variants, variants_table
 from orchestrator.store import Store
 
@@ -30,52 +34,111 @@ class Sweep:
     panels: Sequence[Panels]
 
 
-def render_page(store: Store, study: Study, head: Headline | None, rows: Sequence[SpeciesRow], created: str) -> str:
-    """Returns the page as HTML."""
-    pictures, compared = read_pictures(store, head.evaluation) if head else None, variants(study)
-    return (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            study=study,
-            head=head,
-            created=created,
-            rows=rows,
-            opening=words.opening(head),
-            conclusions=words.conclusions(study, head, rows),
-            cautions=words.cautions(study, head, rows),
-            gain_chart=plots.gain_chart(head) if head else "",
-            stage_table=tables.stage_table(study),
-            variants_table=variants_table(compared) if compared else None,
-            parts_sheets=parts_sheets(store, study, head),
-            views_table=tables.views_table(rows),
-            distribution_table=tables.distribution_table(rows),
-            run_table=tables.run_table(study),
-            films=films(pictures),
-            sheet=evaluation_sheet(pictures, _sheet_caption(head)) if head and pictures else None,
-            species_sheets=_species_sheets(store, rows),
-            sweeps=[Sweep(stage, tables.trial_table(stage), plots.sweep_panels(stage)) for stage in study.of_kind("sweep")],
-            trainings=[panels for stage in study.of_kind("train") if (panels := plots.training_panels(stage))],
-            depth_bar=depth_bar(),
-            least_images=LEAST_IMAGES,
-            extractors=_extractors(head, rows),
-            configuration=json.dumps(study.experiment, indent=2, sort_keys=True, ensure_ascii=False),
-            command=reproduce_command(study),
-        )
+@dataclass(frozen=True)
+class Page:
+    """A written page and what lies beside it.
+
+    Attributes:
+        html: The page.
+        tables: File name to content of every table on it.
+    """
+
+    html: str
+    tables: Mapping[str, str]
+
+
+def render_page(
+    store: Store, study: Study, head: Headline | None, rows: Sequence[SpeciesRow], created: str, *, prices: Prices | None = None
+) -> Page:
+    """Returns the page."""
+    placed = Tables()
+    shown = _contents_of_page(store, study, head, rows) | {"spent": spent(study, prices), "created": created}
+    html = render("page.html.j2", title=study.name, place=placed.place, contents=list(_anchors(shown)), **shown)
+    return Page(html, placed.files())
+
+
+def _contents_of_page(store: Store, study: Study, head: Headline | None, rows: Sequence[SpeciesRow]) -> dict[str, Any]:
+    return {
+        "study": study,
+        "head": head,
+        "rows": rows,
+        "depth_bar": depth_bar(),
+        "table_files": True,
+        **_words(study, head, rows),
+        **_tables(study, rows),
+        **_pictures(store, study, head, rows),
+        **_curves(study, head),
+        **_lineage(study, head, rows),
+    }
+
+
+def _words(study: Study, head: Headline | None, rows: Sequence[SpeciesRow]) -> dict[str, Any]:
+    return {
+        "opening": words.opening(head),
+        "conclusions": words.conclusions(study, head, rows),
+        "cautions": words.cautions(study, head, rows),
+        "least_images": LEAST_IMAGES,
+    }
+
+
+def _tables(study: Study, rows: Sequence[SpeciesRow]) -> dict[str, Any]:
+    compared = variants(study)
+    return {
+        "stage_table": tables.stage_table(study),
+        "variants_table": variants_table(compared) if compared else None,
+        "analysis": analyse(study),
+        "report_table": report_table(rows),
+        "views_table": tables.views_table(rows),
+        "distribution_table": tables.distribution_table(rows),
+        "run_table": replace(tables.run_table(study), name="runs"),
+        "sweeps": [Sweep(stage, tables.trial_table(stage), plots.sweep_panels(stage)) for stage in study.of_kind("sweep")],
+    }
+
+
+def _pictures(store: Store, study: Study, head: Headline | None, rows: Sequence[SpeciesRow]) -> dict[str, Any]:
+    pictures = read_pictures(store, head.evaluation) if head else None
+    return {
+        "films": films(pictures),
+        "sheet": evaluation_sheet(pictures, _sheet_caption(head)) if head and pictures else None,
+        "models": models(store, study, head, rows),
+        "parts_sheets": parts_sheets(store, study, head),
+        "species_sheets": _species_sheets(store, rows),
+    }
+
+
+def _curves(study: Study, head: Headline | None) -> dict[str, Any]:
+    return {
+        "gain_chart": plots.gain_chart(head) if head else "",
+        "trainings": [panels for stage in study.of_kind("train") if (panels := plots.training_panels(stage))],
+        "measured": [panels for stage in study.stages if stage.kind != "evaluate" and (panels := measured_panels(stage))],
+    }
+
+
+def _lineage(study: Study, head: Headline | None, rows: Sequence[SpeciesRow]) -> dict[str, Any]:
+    return {
+        "extractors": _extractors(head, rows),
+        "weights": weights(study),
+        "origins": origins(study),
+        "configuration": json.dumps(study.experiment, indent=2, sort_keys=True, ensure_ascii=False),
+        "command": reproduce_command(study),
+    }
+
+
+def _anchors(shown: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields the anchor and the name of each section that the page has, in their order."""
+    sections = (
+        ("pictures", "Pictures", shown["films"] or shown["sheet"] or shown["models"]),
+        ("stages", "What was run", True),
+        ("compared", "Compared over seeds", shown["analysis"]),
+        ("variants", "Trainings side by side", shown["variants_table"]),
+        ("parts", "Parts", shown["parts_sheets"]),
+        ("species", "Species", shown["rows"]),
+        ("meaning", "What it says", True),
+        *((f"sweep-{index}", f"Sweep: {sweep.stage.name}", True) for index, sweep in enumerate(shown["sweeps"], start=1)),
+        ("training", "Training", shown["trainings"] or shown["measured"]),
+        ("lineage", "Origin", True),
     )
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("orchestrator.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.globals.update(numbers=numbers, tables=tables, style=_asset("style.css"), script=_asset("page.js"))
-    return environment
-
-
-def _asset(name: str) -> Markup:
-    # Our own files, not anything that came from outside.
-    return Markup((files("orchestrator.report") / "templates" / name).read_text(encoding="utf-8"))  # noqa: S704
+    return ((anchor, name) for anchor, name, there in sections if there)
 
 
 def _sheet_caption(head: Headline | None) -> str:

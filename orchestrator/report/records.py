@@ -26,6 +26,16 @@ class Pictures:
 
 
 @dataclass(frozen=True)
+class MeshFile:
+    """A GLB file of an evaluated object: its key, its path below the store's root, its bytes and its triangles."""
+
+    key: str
+    path: str
+    size: int
+    triangles: int
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """The numbers of one evaluated checkpoint.
 
@@ -42,6 +52,11 @@ class Evaluation:
         keys: Keys of the images.
         image_species: Species of the images.
         per_species: Species to its own metrics.
+        seconds: Recipe to the seconds of a step in each round, of a timing; empty for an evaluation.
+        classes: `made` and `real` to the sums that inception scores are pooled from: `count`, `certainty`, `totals`.
+        perceptual: Network of the perceptual distances; empty if there are none.
+        perceptual_hash: SHA-256 of its weights.
+        meshes: Objects to be turned by hand.
     """
 
     run: str
@@ -56,6 +71,17 @@ class Evaluation:
     keys: Sequence[str]
     image_species: Sequence[str]
     per_species: Mapping[str, Mapping[str, float]]
+    seconds: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    classes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    perceptual: str = ""
+    perceptual_hash: str = ""
+    meshes: Sequence[MeshFile] = ()
+
+    @property
+    def data_version(self) -> str:
+        """Content version of the dataset that it measured; empty if it is not recorded."""
+        data = self.spec.get("data")
+        return str(data.get("version") or "") if isinstance(data, Mapping) else ""
 
     def by_key(self, metric: str) -> dict[str, Number]:
         """Returns the metric of each image by its key; empty where the metric does not apply."""
@@ -82,6 +108,7 @@ class StageRun:
         curve: Logged rows in order of their step.
         evaluation: Its numbers, or None.
         spec: The resolved run.
+        measured: Metrics by step, measured while it trained; each row has its `step`.
     """
 
     run: str
@@ -98,6 +125,7 @@ class StageRun:
     curve: Sequence[Mapping[str, float]] = ()
     evaluation: Evaluation | None = None
     spec: Mapping[str, Any] = field(default_factory=dict)
+    measured: Sequence[Mapping[str, float]] = ()
 
     @property
     def name(self) -> str:

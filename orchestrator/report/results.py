@@ -1,11 +1,11 @@
 """The results of a study as plain rows: the headline, one row per species and recipe, one row per trial."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.report.records import Evaluation, Number, Stage, StageRun, Study
-from orchestrator.report.statistics import Interval, bootstrap_mean, differences, mean_of, paired
+from orchestrator.report.statistics import Interval, bootstrap_mean, differences, mean_of, paired, student_mean
 
 SPECIES_METRICS = (
     "canonical_psnr",
@@ -25,9 +25,27 @@ SPECIES_METRICS = (
     "kid_high",
     "kid_floor",
     "inception_score",
+    "precision",
+    "recall",
+    "precision_floor",
+    "recall_floor",
     "distribution_images",
+    "canonical_lpips",
+    "novel_lpips",
+    "copy_input_lpips",
+    "canonical_perceptual",
+    "novel_perceptual",
+    "copy_input_perceptual",
 )
-PAIRED_METRICS = ("novel_psnr", "canonical_psnr", "depth_rmse")
+PAIRED_METRICS = (
+    "novel_psnr",
+    "canonical_psnr",
+    "depth_rmse",
+    "depth_l2_normalized",
+    "novel_depth_rmse",
+    "novel_lpips",
+    "novel_perceptual",
+)
 BASELINE_RECIPE = "pre_trained"
 
 
@@ -69,6 +87,8 @@ class SpeciesRow:
         metrics: Name to value; None where it does not apply.
         against_baseline: Metric to its paired difference from the pre-trained model.
         against_copy: Novel-view PSNR minus that of the copied input, paired.
+        over_seeds: Metric to its mean with Student's interval over seeds; empty for a single seed.
+        against_over_seeds: Metric to its difference from the pre-trained model with Student's interval over seeds; likewise.
     """
 
     stage: str
@@ -81,6 +101,19 @@ class SpeciesRow:
     metrics: Mapping[str, Number]
     against_baseline: Mapping[str, Interval]
     against_copy: Interval | None
+    over_seeds: Mapping[str, Interval] = field(default_factory=dict)
+    against_over_seeds: Mapping[str, Interval] = field(default_factory=dict)
+
+    def told(self, metric: str) -> Interval | None:
+        """Returns the paired difference from the pre-trained model, if it may be marked; see `told_apart`."""
+        return told_apart(self.against_baseline.get(metric), self.against_over_seeds.get(metric))
+
+
+def told_apart(images: Interval | None, seeds: Interval | None) -> Interval | None:
+    """Returns the difference over images if it excludes zero there, and over seeds as well where there are several; else None."""
+    if images is None or not images.excludes_zero or (seeds is not None and not seeds.excludes_zero):
+        return None
+    return images
 
 
 def headline(study: Study) -> Headline | None:
@@ -138,7 +171,7 @@ def _species_of(run: StageRun) -> list[str]:
 def _species_row(stage: str, species: str, recipe: str, runs: Sequence[StageRun], baseline: Sequence[StageRun]) -> SpeciesRow:
     evaluations = [run.evaluation for run in runs if run.evaluation]
     metrics = [_metrics_of(evaluation, species) for evaluation in evaluations]
-    novel = _per_image(runs, species, "novel_psnr")
+    novel = per_image(runs, species, "novel_psnr")
     return SpeciesRow(
         stage=stage,
         species=species,
@@ -149,8 +182,23 @@ def _species_row(stage: str, species: str, recipe: str, runs: Sequence[StageRun]
         extractor_hash=evaluations[0].extractor_hash if evaluations else "",
         metrics={name: mean_of([values.get(name) for values in metrics]) for name in SPECIES_METRICS},
         against_baseline=_against(runs, baseline, species) if recipe != BASELINE_RECIPE else {},
-        against_copy=paired(novel, _per_image(runs, species, "copy_input_psnr")),
+        against_copy=paired(novel, per_image(runs, species, "copy_input_psnr")),
+        **_seeds(metrics, [_metrics_of(run.evaluation, species) for run in baseline if run.evaluation]),
     )
+
+
+def _seeds(metrics: Sequence[Mapping[str, float]], baseline: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Interval]]:
+    """Means over seeds with their intervals, as they are and against the pre-trained model, which has no seed."""
+    if len(metrics) < 2:
+        return {}
+    columns = {name: [values[name] for values in metrics if name in values] for name in SPECIES_METRICS}
+    base = {name: mean_of([values.get(name) for values in baseline]) for name in PAIRED_METRICS}
+    against = {name: [value - origin for value in columns[name]] for name, origin in base.items() if origin is not None}
+    return {"over_seeds": _students(columns), "against_over_seeds": _students(against)}
+
+
+def _students(columns: Mapping[str, Sequence[float]]) -> dict[str, Interval]:
+    return {name: interval for name, values in columns.items() if (interval := student_mean(values))}
 
 
 def _metrics_of(evaluation: Evaluation, species: str) -> Mapping[str, float]:
@@ -159,11 +207,11 @@ def _metrics_of(evaluation: Evaluation, species: str) -> Mapping[str, float]:
 
 
 def _against(runs: Sequence[StageRun], baseline: Sequence[StageRun], species: str) -> dict[str, Interval]:
-    found = {name: paired(_per_image(runs, species, name), _per_image(baseline, species, name)) for name in PAIRED_METRICS}
+    found = {name: paired(per_image(runs, species, name), per_image(baseline, species, name)) for name in PAIRED_METRICS}
     return {name: interval for name, interval in found.items() if interval}
 
 
-def _per_image(runs: Sequence[StageRun], species: str, metric: str) -> dict[str, Number]:
+def per_image(runs: Sequence[StageRun], species: str, metric: str) -> dict[str, Number]:
     """Returns the metric of each image of a species, averaged over seeds."""
     values: dict[str, list[Number]] = {}
     for evaluation in (run.evaluation for run in runs if run.evaluation):

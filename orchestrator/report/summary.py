@@ -1,19 +1,23 @@
 """`summary.json`: the report's numbers for programs.
 
-Measured times stand only in fields whose names hold `seconds`, and the time of writing in `created`: two
-reports of the same experiment can be compared without them.
+Measured times stand only in fields whose names hold `seconds` (and in `training_cost`, where there are prices), and the time of
+writing in `created`: two reports of the same experiment can be compared without them.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
+from orchestrator.planning.prices import Prices
+from orchestrator.report.provenance import Spent, origins, spent, weights
 from orchestrator.report.records import StageRun, Study
 from orchestrator.report.results import Headline, SpeciesRow, trial_rows
 from orchestrator.report.statistics import Interval
+from orchestrator.report.study import analyse
 from orchestrator.report.variants import variants, variants_fields
 
 
-def summarize(study: Study, head: Headline | None, rows: list[SpeciesRow], created: str) -> dict[str, Any]:
+def summarize(study: Study, head: Headline | None, rows: list[SpeciesRow], created: str, prices: Prices | None = None) -> dict[str, Any]:
     """Returns the summary as a JSON object; keys always come in the same order."""
     return {
         "experiment": study.name,
@@ -21,6 +25,11 @@ def summarize(study: Study, head: Headline | None, rows: list[SpeciesRow], creat
         "git": dict(sorted(study.git.items())),
         "datasets": {dataset.name: {"version": dataset.version, "rows": dataset.rows} for dataset in study.datasets},
         **_headline_fields(head),
+        "lineage": {
+            "weights": [asdict(item) for item in weights(study)],
+            "origins": [asdict(item) for item in origins(study)],
+        },
+        "spent": _spent_fields(spent(study, prices)),
         "stages": [
             {
                 "name": stage.name,
@@ -34,7 +43,24 @@ def summarize(study: Study, head: Headline | None, rows: list[SpeciesRow], creat
         ],
         "species": [_species_fields(row) for row in rows],
         "variants": variants_fields(variants(study)),
+        "compared": _compared(study),
         "sweep": [trial for stage in study.of_kind("sweep") for trial in trial_rows(stage)],
+    }
+
+
+def _compared(study: Study) -> dict[str, Any] | None:
+    found = analyse(study)
+    return found.fields if found else None
+
+
+def _spent_fields(taken: Spent) -> dict[str, Any]:
+    return {
+        "runs": taken.runs,
+        "steps": taken.steps,
+        "wall_seconds": taken.wall_seconds,
+        "training_seconds": taken.training_seconds,
+        "training_cost": taken.amount,
+        "currency": taken.currency or None,
     }
 
 

@@ -10,6 +10,7 @@ from orchestrator.report.numbers import decimal
 
 STYLES = 8
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 10, 8, 36
+_NOTHING = Markup()
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,14 @@ class Line:
         points: (x, y) in order.
         style: Index of its colour and dash; beyond `STYLES` they repeat.
         bold: Drawn stronger than the others.
+        band: (x, low, high) in order, drawn faintly behind the curve: what several seeds span.
     """
 
     label: str
     points: Sequence[tuple[float, float]]
     style: int
     bold: bool = False
+    band: Sequence[tuple[float, float, float]] = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def _round_ticks(low: float, high: float, count: int) -> list[float]:
 
 def y_range(lines: Sequence[Line]) -> tuple[float, float, bool]:
     """Returns the lower end, the upper end and whether the axis is logarithmic: from a 20-fold range of positive values on."""
-    values = [y for line in lines for _, y in line.points]
+    values = [y for line in lines for _, y in line.points] + [y for line in lines for _, *ends in line.band for y in ends]
     low, high = min(values), max(values)
     if low > 0 and high / low > 20:
         return low / 1.15, high * 1.15, True
@@ -86,30 +89,43 @@ def line_chart(lines: Sequence[Line], *, title: str, x_label: str, width: int = 
     last = max(x for line in drawn for x, _ in line.points)
     x_axis = Axis(0.0, last or 1.0, _LEFT, width - _RIGHT)
     y_axis = Axis(low, high, height - _BOTTOM, _TOP, logarithmic)
-    body = [
-        _grid(x_axis, y_axis, width, height),
-        _name(x_label, width, height),
-        *(_curve(line, x_axis, y_axis) for line in drawn),
-    ]
-    return _figure(title, width, height, Markup("").join(body))
+    marks = [_band(line, x_axis, y_axis) for line in drawn if line.band] + [_curve(line, x_axis, y_axis) for line in drawn]
+    body = [_grid(x_axis, y_axis, width, height), _name(x_label, width, height), _window(x_axis, y_axis, marks)]
+    axes = Markup(' data-x="{}" data-y="{}"').format(_axis_text(x_axis), _axis_text(y_axis))
+    return _figure(title, width, height, Markup("").join(body), axes)
 
 
-def _figure(title: str, width: float, height: float, body: Markup) -> Markup:
-    start = Markup('<svg class="chart" viewBox="0 0 {} {}" style="max-width:{}px" role="img" aria-label="{}">')
-    return start.format(width, height, width, title) + body + Markup("</svg>")
+def _figure(title: str, width: float, height: float, body: Markup, axes: Markup = _NOTHING) -> Markup:
+    start = Markup('<svg class="chart" viewBox="0 0 {} {}" style="max-width:{}px" role="img" aria-label="{}"{}>')
+    return start.format(width, height, width, title, axes) + body + Markup("</svg>")
+
+
+def _axis_text(axis: Axis) -> str:
+    # What charts.js needs to turn pixels into values again: ends, their pixels, and the kind of scale.
+    return f"{axis.low:.6g} {axis.high:.6g} {axis.start:g} {axis.end:g} {'log' if axis.logarithmic else 'linear'}"
+
+
+def _window(x_axis: Axis, y_axis: Axis, marks: Sequence[Markup]) -> Markup:
+    # An inner picture in the same units, which cuts off what a zoom moves out; a stroke's width wider than the axes.
+    box = f"{x_axis.start - 3:g} {y_axis.end - 3:g} {x_axis.end - x_axis.start + 6:g} {y_axis.start - y_axis.end + 6:g}"
+    x, y, width, height = box.split()
+    start = Markup('<svg class="marks" preserveAspectRatio="none" x="{}" y="{}" width="{}" height="{}" viewBox="{}">').format(
+        x, y, width, height, box
+    )
+    return start + Markup("").join(marks) + Markup("</svg>")
 
 
 def _grid(x_axis: Axis, y_axis: Axis, width: float, height: float) -> Markup:
     rule = Markup('<line class="grid" x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>')
     text = Markup('<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>')
-    parts = []
+    parts = [Markup('<g class="ticks">')]
     for tick in y_axis.ticks():
         parts += [
             rule.format(_LEFT, width - _RIGHT, y_axis(tick), y_axis(tick)),
             text.format(_LEFT - 6, y_axis(tick) + 3.5, "end", _tick_text(tick)),
         ]
     parts += [text.format(x_axis(tick), height - _BOTTOM + 15, "middle", _tick_text(tick)) for tick in x_axis.ticks()]
-    return Markup("").join(parts)
+    return Markup("").join([*parts, Markup("</g>")])
 
 
 def _tick_text(value: float) -> str:
@@ -122,10 +138,16 @@ def _name(x_label: str, width: float, height: float) -> Markup:
 
 
 def _curve(line: Line, x_axis: Axis, y_axis: Axis) -> Markup:
-    points = " ".join(f"{x_axis(x):.1f},{y_axis(y):.1f}" for x, y in line.points)
+    points = " ".join(f"{x_axis(x):.2f},{y_axis(y):.2f}" for x, y in line.points)
     bold = " bold" if line.bold else ""
     curve = Markup('<polyline class="curve s{}{}" points="{}"><title>{}</title></polyline>')
     return curve.format(line.style % STYLES, bold, points, line.label)
+
+
+def _band(line: Line, x_axis: Axis, y_axis: Axis) -> Markup:
+    upper = [f"{x_axis(x):.2f},{y_axis(high):.2f}" for x, _, high in line.band]
+    lower = [f"{x_axis(x):.2f},{y_axis(low):.2f}" for x, low, _ in reversed(line.band)]
+    return Markup('<polygon class="band s{}" points="{}"/>').format(line.style % STYLES, " ".join(upper + lower))
 
 
 def dot_chart(groups: Sequence[tuple[str, Sequence[float]]], *, title: str, x_label: str, width: int = 640, row: int = 24) -> Markup:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.report.cells import Cell, Column, Mark, Row, Table, number, words
-from orchestrator.report.numbers import MISSING, counted, duration, interval_text, span, title_case
+from orchestrator.report.numbers import MISSING, counted, decimal, duration, interval_text, span, title_case
 from orchestrator.report.plots import short_path, value_text
 from orchestrator.report.records import Stage, StageRun, Study
 from orchestrator.report.results import BASELINE_RECIPE, SpeciesRow
@@ -54,8 +54,8 @@ def _views_cells(row: SpeciesRow) -> list[Cell]:
 
 
 def _marked(row: SpeciesRow, name: str, digits: int, *, lower_is_better: bool = False) -> Cell:
-    interval = row.against_baseline.get(name)
-    if interval is None or not interval.excludes_zero:
+    interval = row.told(name)
+    if interval is None:
         return number(row.metrics.get(name), digits)
     mark: Mark = "better" if (interval.mean < 0) == lower_is_better else "worse"
     return number(
@@ -88,7 +88,8 @@ def distribution_table(rows: Sequence[SpeciesRow]) -> Table:
             "Frechet distance of image features; strongly biased at small N, compare only at equal N and beside its floor",
         ),
         Column("FD floor", "", "real against real at the same N"),
-        Column(named("IS", extractor), "\u2191", "exp of the mean divergence of class probabilities"),
+        Column("Precision", "\u2191", "share of rendered views that lie among the real images, in feature space; under it the floor"),
+        Column("Recall", "\u2191", "share of real images that the rendered views reach, in feature space; under it the floor"),
         *(() if extractor else (Column("Extractor", numeric=False),)),
     )
     return Table(
@@ -113,9 +114,14 @@ def _distribution_cells(row: SpeciesRow, *, show_extractor: bool) -> list[Cell]:
         number(metric("kid_floor"), digits),
         number(metric("fd"), 1),
         number(metric("fd_floor"), 1),
-        number(metric("inception_score")),
+        number(metric("precision"), 2, _floor(metric("precision_floor"))),
+        number(metric("recall"), 2, _floor(metric("recall_floor"))),
         *([words(row.extractor)] if show_extractor else []),
     ]
+
+
+def _floor(value: float | None) -> str:
+    return "" if value is None else f"real {decimal(value, 2)}"
 
 
 def distribution_images(row: SpeciesRow) -> int:

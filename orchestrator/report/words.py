@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from orchestrator.report.numbers import counted, decimal, interval_text, title_case
 from orchestrator.report.records import Stage, Study
 from orchestrator.report.results import PAIRED_METRICS, Headline, SpeciesRow
+from orchestrator.report.species import report_words
 from orchestrator.report.tables import distribution_images, named, seeds_of
 
 # Below this many images a Frechet distance of 1280 or 2048 dimensions is mostly bias.
@@ -38,7 +39,7 @@ def _outcome(head: Headline) -> str:
 
 def conclusions(study: Study, head: Headline | None, rows: Sequence[SpeciesRow]) -> list[str]:
     """Returns what the numbers support."""
-    found = [*_headline_words(head), *_recipe_words(rows), *_sweep_words(study)]
+    found = [*_headline_words(head), *_recipe_words(rows), *report_words(rows), *_sweep_words(study)]
     return found or ["Nothing yet: no stage of this experiment has numbers."]
 
 
@@ -62,12 +63,12 @@ def _recipe_words(rows: Sequence[SpeciesRow]) -> Iterator[str]:
 
 
 def _recipe_sentence(recipe: str, metric: str, rows: Sequence[SpeciesRow]) -> Iterator[str]:
-    known = [(row.species, row.against_baseline[metric]) for row in rows if metric in row.against_baseline]
+    known = [(row.species, row.told(metric)) for row in rows if metric in row.against_baseline]
     if not known:
         return
-    better = [species for species, interval in known if interval.excludes_zero and interval.mean > 0]
-    worse = [species for species, interval in known if interval.excludes_zero and interval.mean < 0]
-    open_ = [species for species, interval in known if not interval.excludes_zero]
+    better = [species for species, interval in known if interval and interval.mean > 0]
+    worse = [species for species, interval in known if interval and interval.mean < 0]
+    open_ = [species for species, interval in known if interval is None]
     view = "novel views" if metric == "novel_psnr" else "the input view"
     parts = [("better for", better), ("worse for", worse), ("not to be told apart for", open_)]
     said = "; ".join(f"{verdict} {', '.join(species)}" for verdict, species in parts if species)
@@ -91,7 +92,13 @@ def cautions(study: Study, head: Headline | None, rows: Sequence[SpeciesRow]) ->
 
 
 def _interval_cautions(rows: Sequence[SpeciesRow]) -> Iterator[str]:
-    yield "Intervals say how much the mean depends on which images were drawn. They do not contain the chance of the training itself."
+    if rows and seeds_of(rows) > 1:
+        yield (
+            "Intervals over images say how much a mean depends on which images were drawn, intervals over seeds how much it depends on the "
+            f"chance of the training. A recipe with several seeds is marked only where both exclude zero ({seeds_of(rows)} seeds)."
+        )
+    else:
+        yield "Intervals say how much the mean depends on which images were drawn. They do not contain the chance of the training itself."
     if rows and seeds_of(rows) == 1:
         yield "Every recipe was trained with one seed: a difference between two recipes may be the difference between two seeds."
     comparisons = sum(len(row.against_baseline) for row in rows)

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from orchestrator.ledger import Ledger, RunStatus
+from orchestrator.ledger import Ledger, RunStatus, evaluations
 from orchestrator.ledger.reading import read_all
 from orchestrator.planning.knowledge import Outcome
 from orchestrator.runs import RunRequest
 
-_Key = tuple[str, str, tuple[int, ...]]
+_Key = tuple[str, str, tuple[int, ...], int | None]
 
 
 class Outcomes:
@@ -54,10 +54,21 @@ class Outcomes:
             return None
         if status.state == "stopped":
             return self._stopped(request, status)
-        if status.state != "finished" or request.evaluation is None:
+        if status.state != "finished" or not request.measurement:
             return Outcome(status.state)
-        record = self._ledger.evaluation(request.spec.id, request.evaluation.id)
-        return None if record is None else Outcome("finished", {**record["metrics"], "seconds_per_step": status.seconds_per_step})
+        record = self._ledger.evaluation(request.spec.id, request.measurement)
+        return (
+            None
+            if record is None or not self._is_measured_along(request)
+            else Outcome("finished", {**record["metrics"], "seconds_per_step": status.seconds_per_step})
+        )
+
+    def _is_measured_along(self, request: RunRequest) -> bool:
+        """Tells whether nothing is left to measure of the checkpoints from while the run was trained."""
+        if request.evaluate_every is None:
+            return True
+        steps = evaluations.read_steps(self._ledger.store, request.spec.id, request.measurement)
+        return steps is not None and steps.finished and steps.every == request.evaluate_every
 
     def _stopped(self, request: RunRequest, status: RunStatus) -> Outcome | None:
         if status.step not in request.rungs:
@@ -67,4 +78,4 @@ class Outcomes:
 
 
 def _key(request: RunRequest) -> _Key:
-    return request.spec.id, request.evaluation.id if request.evaluation else "", request.rungs
+    return request.spec.id, request.measurement, request.rungs, request.evaluate_every

@@ -70,7 +70,7 @@ class Overview:
         description: Its sentence.
         root: Where it is kept.
         stages: In their order.
-        runs: The known runs that are not finished or stopped.
+        runs: The known runs that are not finished or stopped, or all of them where that was asked for.
         damage: What was found damaged and skipped, as (run, problem).
         live: What the orchestrators that run or ran said last.
         stops: Whether somebody asked those who compute it to stop.
@@ -95,13 +95,14 @@ class Overview:
         return {**asdict(self), "live": [{**live.to_json(), "age": live.age, "is_running": live.is_running} for live in self.live]}
 
 
-def overview(store: Store, experiment: str, *, damage: bool = True) -> Overview:
+def overview(store: Store, experiment: str, *, damage: bool = True, finished: bool = False) -> Overview:
     """Reads how an experiment stands.
 
     Args:
         store: The root.
         experiment: Its name.
         damage: Look for damaged files too, which needs a listing of all runs.
+        finished: List the finished and stopped runs too.
 
     Raises:
         UnknownNameError: There is no experiment of this name.
@@ -117,7 +118,7 @@ def overview(store: Store, experiment: str, *, damage: bool = True) -> Overview:
         str(record.get("description", "")),
         store.uri,
         tuple(_stage(ledger, stage, stages[str(stage["name"])], runs, live) for stage in declared),
-        tuple(run for run in runs if run.state not in ("finished", "stopped")),
+        tuple(run for run in runs if finished or run.state not in ("finished", "stopped")),
         _damage(ledger, runs) if damage else (),
         live,
         _stops(store, experiment, live),

@@ -159,7 +159,7 @@ class StageRunner:
 def _entry(request: RunRequest, status: RunStatus | None) -> dict[str, Any]:
     return {
         "run": request.spec.id,
-        "evaluation": request.evaluation.id if request.evaluation else None,
+        "evaluation": request.measurement or None,
         "label": request.label,
         "assignment": dict(request.assignment),
         "species": request.species,

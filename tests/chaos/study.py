@@ -27,7 +27,7 @@ stages:
 
 STAGES = {
     "pair": """\
-  - {{name: pair, kind: train, data: animals, workers: 2}}
+  - {{name: pair, kind: train, data: animals, workers: 2, min_workers: {least}}}
 """,
     "search": """\
   - name: search
@@ -61,6 +61,7 @@ class Study:
         grid: Steps of each of the four cells of the grid; 0 leaves it out.
         trials: Trials of the search.
         cadence: Steps from one checkpoint to the next.
+        least: Of the two workers of the distributed training, as few go on while a node is missing.
     """
 
     train: int = 40
@@ -68,6 +69,7 @@ class Study:
     grid: int = 40
     trials: int = 4
     cadence: int = 5
+    least: int = 2
 
     @property
     def phases(self) -> tuple[Phase, ...]:
