@@ -1,7 +1,8 @@
 """What an evaluation spends its time on, and what measuring along a training costs the training.
 
-python -m benchmarks.evaluation                    400 images x 8 views at 64 px: rendering against everything else
-python -m benchmarks.evaluation --only along       steps a second with and without measurements every 100 steps, in turns
+python -m benchmarks.evaluation                    400 images x 8 views at 128 px: rendering against everything else
+python -m benchmarks.evaluation --resolution 64    the same at 64 px: the networks that look at pictures see 224 in either case
+python -m benchmarks.evaluation --only along       64 px: steps a second with and without measurements every 100 steps, in turns
 python -m benchmarks.evaluation --quick            tiny sizes: only shows that everything runs
 """
 
@@ -38,7 +39,7 @@ ROUNDS = 3
 EVERY = 100
 
 _MODEL: dict[str, Any] = {  # experiments/procedural.yaml
-    "generator": {"resolution": 64, "width": 16, "multipliers": [1, 2, 4, 8], "position_channels": 16, "features": 16, "attention": False},
+    "generator": {"width": 16, "multipliers": [1, 2, 4, 8], "position_channels": 16, "features": 16, "attention": False},
     "renderer": {"layout": "perspective", "decoder_width": 32, "coarse_samples": 20, "fine_samples": 20},
 }
 _TINY: dict[str, Any] = {
@@ -47,19 +48,20 @@ _TINY: dict[str, Any] = {
 }
 
 
-def study(root: str, *, quick: bool) -> tuple[Experiment, RunRequest]:
+def study(root: str, *, quick: bool, resolution: int = 64) -> tuple[Experiment, RunRequest]:
     """Packs animals and returns an experiment with one training that is measured, and its request."""
+    model = _TINY if quick else {**_MODEL, "generator": {**_MODEL["generator"], "resolution": resolution}}
     config = (
         ProceduralConfig((0, 1), individuals=16, held_out=8, views=2, resolution=16)
         if quick
-        else ProceduralConfig(individuals=134, held_out=67, views=8, resolution=64, supersampling=1, shadows=False)
+        else ProceduralConfig(individuals=134, held_out=67, views=8, resolution=resolution, supersampling=1, shadows=False)
     )
     manifest = pack(ProceduralSource(config), open_store(root).child("animals"), strict=True)
     document = {
         "name": "evaluation",
         "root": root,
         "data": {"animals": {"dataset": f"{root}/animals"}},
-        "model": _TINY if quick else _MODEL,
+        "model": model,
         "objective": {"clip": {"weight": 0}, "perceptual": {"weight": 0}},
         "training": {
             "steps": 8 if quick else 400,
@@ -76,10 +78,10 @@ def study(root: str, *, quick: bool) -> tuple[Experiment, RunRequest]:
     return experiment, next(iter(requests))  # type: ignore[arg-type]  # nothing is deferred here
 
 
-def shares(*, quick: bool) -> dict[str, float]:
+def shares(*, quick: bool, resolution: int = 64) -> dict[str, float]:
     """Measures an untrained model twice: with features of real pictures computed, and with those that the first time has kept."""
     with tempfile.TemporaryDirectory() as root:
-        _, request = study(root, quick=quick)
+        _, request = study(root, quick=quick, resolution=resolution)
         ledger, model = Ledger(open_store(root)), G3DR(request.spec.model).eval()
         first, again = _timed(request, model, ledger), _timed(request, model, ledger)
     return {**{f"first_{name}": value for name, value in first.items()}, **{f"again_{name}": value for name, value in again.items()}}
@@ -100,12 +102,12 @@ def _timed(request: RunRequest, model: G3DR, ledger: Ledger) -> dict[str, float]
     }
 
 
-def along(*, quick: bool) -> dict[str, float]:
+def along(*, quick: bool, resolution: int = 64) -> dict[str, float]:
     """Trains in turns with measurements along the way and without; steps a second of the training alone, medians."""
     rates: dict[str, list[float]] = {"with": [], "without": []}
     measured = []
     with tempfile.TemporaryDirectory() as root:
-        _, request = study(root, quick=quick)
+        _, request = study(root, quick=quick, resolution=resolution)
         some = replace(request, evaluation=replace(request.evaluation, images=16 if quick else 48, views=None))  # type: ignore[type-var]
         for number in range(1 if quick else ROUNDS):
             for name, every in (("without", None), ("with", some.evaluate_every)):
@@ -141,10 +143,12 @@ def main() -> int:
     """Measures what was asked for and prints it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.evaluation", description=__doc__.splitlines()[0], epilog=EXAMPLE)
     parser.add_argument("--only", choices=list(MEASUREMENTS), default="shares", help="this measurement (default: shares)")
+    parser.add_argument("--resolution", type=int, choices=(64, 128), help="side of the pictures (default: 128, along 64)")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: only shows that everything runs")
     options = parser.parse_args()
+    resolution = options.resolution or {"shares": 128, "along": 64}[options.only]
     console = Console(soft_wrap=True, highlight=False)
-    for what, value in MEASUREMENTS[options.only](quick=options.quick).items():
+    for what, value in MEASUREMENTS[options.only](quick=options.quick, resolution=resolution).items():
         console.print(f"{options.only}, {what}: {value:.4g}")
     console.print(f"{torch.get_num_threads()} threads, PyTorch {torch.__version__}")
     return 0

@@ -12,7 +12,7 @@ from orchestrator.planning.prices import Cost
 from orchestrator.running.watching import Estimate
 from orchestrator.runs import RunRequest
 
-_LONGEST_SOURCE = 16
+_LONGEST_SOURCE = 12
 
 
 class InfeasibleError(G3drError):
