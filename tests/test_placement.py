@@ -8,7 +8,7 @@ from tiny_study import write_study
 
 from orchestrator.experiment.loading import apply_settings, check_document, load_experiment
 from orchestrator.experiment.problems import ExperimentError
-from orchestrator.planning.capacity import Capacity, Node, Resources, concurrency, infeasible, obstacle
+from orchestrator.planning.capacity import Capacity, Node, Resources, concurrency, infeasible, obstacle, resources_of
 
 TWO_SMALL = Capacity.of((Node(2), Node(2)))
 GPU_MACHINE = Capacity.of((Node(8, 2),))
@@ -80,7 +80,7 @@ def test_elastic_workers_reach_ray_train() -> None:
     settings = ("training.batch_size=12", "resources.gpus_per_worker=0.5", *stage)
     experiment = check_document(apply_settings({**DOCUMENT, "stages": DOCUMENT["stages"][:1]}, settings), "x.yaml")
     request = expand_stage(experiment, experiment.stages[0], Knowledge({"animals": DatasetInfo("uri", "version", ("a",))}))[0]
-    scaling = _scaling(request)
+    scaling = _scaling(resources_of(request))
     assert scaling.num_workers == (2, 4)
     assert scaling.resources_per_worker == {"CPU": 1.0, "GPU": 0.5}
 

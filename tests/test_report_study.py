@@ -287,6 +287,7 @@ def test_the_page_and_the_summary_hold_the_analysis(store):
     for statement in (COSINE, TIME, VARIATION):
         assert statement in page
     assert page.count('class="verdict"') == 3
+    assert re.search(r"Of 3 claims of the report: \d supported", page), "without a pretraining of its own the page opens with them"
     assert "better than the experiment&#39;s own setting" in page
     compared = summary["compared"]
     assert {each["statement"]: each["verdict"] for each in compared["claims"]}[COSINE] == "supported"

@@ -12,25 +12,30 @@ from typing import Any
 from ray import tune
 
 from orchestrator.executors.places import wait_for_machines
-from orchestrator.planning.capacity import resources_of
+from orchestrator.planning.capacity import Resources, resources_of
 from orchestrator.runs import RunRequest
 
 MAX_CONTROLLER_FAILURES = 2
-START_SECONDS = 300
-"""How long Ray Train waits for the processes of its workers; importing torch on a busy machine takes a while."""
+START_SECONDS, ELASTIC_START_SECONDS = 300, 30
+"""How long Ray Train waits for room for its workers. Of an elastic run it chooses the number by what it heard up to 20 s ago, perhaps of a
+node that is gone; the sooner it gives that up, the sooner it chooses again."""
+
+_START_TIMEOUT = "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"
+_ASKED_FOR = os.environ.get(_START_TIMEOUT)
 
 
 def drive(config: dict[str, Any]) -> None:
     """Runs in the Tune trial: trains one run with several workers and passes their reports on."""
-    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", str(START_SECONDS))
+    request = RunRequest.from_json(json.loads(config["request"]))
+    resources = resources_of(request)
+    os.environ[_START_TIMEOUT] = _ASKED_FOR or str(ELASTIC_START_SECONDS if resources.is_elastic else START_SECONDS)
     import ray.train  # noqa: PLC0415  (brings torch, which the process that starts the trial does not need)
     from ray.train.torch import TorchTrainer  # noqa: PLC0415
     from ray.tune.integration.ray_train import TuneReportCallback  # noqa: PLC0415
 
     from orchestrator.executors.train_worker import train_worker  # noqa: PLC0415
 
-    request = RunRequest.from_json(json.loads(config["request"]))
-    wait_for_machines(resources_of(request), config["placement_seconds"])
+    wait_for_machines(resources, config["placement_seconds"])
     failures = ray.train.FailureConfig(
         max_failures=config["retries"],
         max_preemption_failures=-1 if config["preemptions"] is None else config["preemptions"],
@@ -39,7 +44,7 @@ def drive(config: dict[str, Any]) -> None:
     trainer = TorchTrainer(
         train_worker,
         train_loop_config=config,
-        scaling_config=_scaling(request),
+        scaling_config=_scaling(resources),
         run_config=ray.train.RunConfig(
             name=f"{request.spec.id}-{tune.get_context().get_trial_id()}",
             storage_path=config["scratch"],
@@ -50,15 +55,14 @@ def drive(config: dict[str, Any]) -> None:
     trainer.fit()
 
 
-def _scaling(request: RunRequest) -> Any:
+def _scaling(asked: Resources) -> Any:
     import ray.train  # noqa: PLC0415
 
-    resources = {"CPU": request.cpus_per_worker}
-    if request.gpus_per_worker:
-        resources["GPU"] = request.gpus_per_worker
-    least = request.min_workers or request.workers
+    resources = {"CPU": asked.cpus_per_worker}
+    if asked.gpus_per_worker:
+        resources["GPU"] = asked.gpus_per_worker
     return ray.train.ScalingConfig(
-        num_workers=request.workers if least == request.workers else (least, request.workers),
-        use_gpu=request.gpus_per_worker > 0,
+        num_workers=(asked.least_workers, asked.workers) if asked.is_elastic else asked.workers,
+        use_gpu=asked.gpus_per_worker > 0,
         resources_per_worker=resources,
     )

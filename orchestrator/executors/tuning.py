@@ -21,7 +21,7 @@ from orchestrator.executors.places import obstacle_now
 from orchestrator.executors.queue import RunQueue
 from orchestrator.executors.scheduler import Rule, RunScheduler, StopRequests
 from orchestrator.experiment.failure_spec import FailureSpec
-from orchestrator.planning.capacity import DRIVER_CPUS, Resources
+from orchestrator.planning.capacity import DRIVER_BYTES, DRIVER_CPUS, Resources
 from orchestrator.running.desk import LedgerDesk
 from orchestrator.running.watching import Watch
 from orchestrator.search.proposals import Proposals
@@ -166,7 +166,7 @@ def _scratch(store: Store) -> Iterator[str]:
 def _trainable(work: Work) -> Any:
     resources = work.resources
     if resources.executor == "distributed":
-        return tune.with_resources(drive, {"CPU": DRIVER_CPUS})
+        return tune.with_resources(drive, {"memory": DRIVER_BYTES} if resources.is_elastic else {"CPU": DRIVER_CPUS})
     asked = {"CPU": resources.cpus_per_worker}
     if resources.gpus_per_worker:
         asked["GPU"] = resources.gpus_per_worker

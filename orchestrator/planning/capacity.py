@@ -12,6 +12,10 @@ Executor = Literal["inline", "distributed"]
 DRIVER_CPUS = 0.1
 """A Tune driver of a distributed run; it mostly waits."""
 
+DRIVER_BYTES = 2**20
+"""What the driver of an elastic run asks for instead, as it must ask for something. Ray chooses the number of workers by what machines
+have, not by what is free of it: it would ask for ever for two workers on two CPUs of which the driver holds a tenth of one."""
+
 DATA_CPUS = 0.5
 """Ray Data tasks of one distributed run, or of all inline runs together; without them readers wait for ever."""
 
@@ -89,6 +93,11 @@ class Resources:
     def executor(self) -> Executor:
         """One worker runs in a warm process, more under Ray Train."""
         return "inline" if self.workers == 1 else "distributed"
+
+    @property
+    def is_elastic(self) -> bool:
+        """Whether it goes on with fewer workers while machines are missing."""
+        return self.least_workers < self.workers
 
     @property
     def least_workers(self) -> int:

@@ -19,7 +19,7 @@ from orchestrator.report.records import Pictures, Stage, Study
 from orchestrator.report.results import Headline, SpeciesRow
 from orchestrator.report.species import report_table
 from orchestrator.report.statistics import LEAST_IMAGES
-from orchestrator.report.study import analyse
+from orchestrator.report.study import Analysis, analyse
 from orchestrator.report.templating import render
 from orchestrator.report.variants import parts_sheets, variants, variants_table
 from orchestrator.store import Store
@@ -58,23 +58,25 @@ def render_page(
 
 
 def _contents_of_page(store: Store, study: Study, head: Headline | None, rows: Sequence[SpeciesRow]) -> dict[str, Any]:
+    analysis = analyse(study)
     return {
         "study": study,
         "head": head,
         "rows": rows,
         "depth_bar": depth_bar(),
         "table_files": True,
-        **_words(study, head, rows),
+        **_words(study, head, rows, analysis),
         **_tables(study, rows),
+        "analysis": analysis,
         **_pictures(store, study, head, rows),
         **_curves(study, head),
         **_lineage(study, head, rows),
     }
 
 
-def _words(study: Study, head: Headline | None, rows: Sequence[SpeciesRow]) -> dict[str, Any]:
+def _words(study: Study, head: Headline | None, rows: Sequence[SpeciesRow], analysis: Analysis | None) -> dict[str, Any]:
     return {
-        "opening": words.opening(head),
+        "opening": words.opening(study, head, analysis.claims if analysis else ()),
         "conclusions": words.conclusions(study, head, rows),
         "cautions": words.cautions(study, head, rows),
         "least_images": LEAST_IMAGES,
@@ -86,7 +88,6 @@ def _tables(study: Study, rows: Sequence[SpeciesRow]) -> dict[str, Any]:
     return {
         "stage_table": tables.stage_table(study),
         "variants_table": variants_table(compared) if compared else None,
-        "analysis": analyse(study),
         "report_table": report_table(rows),
         "views_table": tables.views_table(rows),
         "distribution_table": tables.distribution_table(rows),

@@ -6,22 +6,35 @@ from orchestrator.report.numbers import counted, decimal, interval_text, title_c
 from orchestrator.report.records import Stage, Study
 from orchestrator.report.results import PAIRED_METRICS, Headline, SpeciesRow
 from orchestrator.report.species import report_words
+from orchestrator.report.study.claims import Claim
 from orchestrator.report.tables import distribution_images, named, seeds_of
 
 # Below this many images a Frechet distance of 1280 or 2048 dimensions is mostly bias.
 _FEW_IMAGES = 1_000
 
 
-def opening(head: Headline | None) -> str:
+def opening(study: Study, head: Headline | None, claims: Sequence[Claim] = ()) -> str:
     """Returns the sentence under the title: the main result, or why there is none."""
     if head is None:
-        return "No evaluation has finished yet, so there is nothing to conclude."
+        return _without_headline(study, claims)
     if head.gain is None:
         return (
             "No true novel views are known for these images: the input view and its depth are measured, novel views can only be looked at."
         )
     unseen = " that the model was not trained on" if _split(head) == "test" else ""
     return f"{_outcome(head)}: {counted(head.gain.count, 'image')}{unseen}, measured on the pixels that the input camera also sees."
+
+
+def _without_headline(study: Study, claims: Sequence[Claim]) -> str:
+    verdicts = [claim.verdict for claim in claims]
+    if verdicts:
+        told = [f"{count} {verdict}" for verdict in ("supported", "refuted") if (count := verdicts.count(verdict))]
+        open_ = verdicts.count("cannot be told")
+        said = ", ".join([*told, *([f"{open_} cannot be told from these runs"] if open_ else [])])
+        return f"Of {counted(len(claims), 'claim')} of the report: {said}."
+    if any(run.evaluation for stage in study.stages for run in stage.runs):
+        return "No pretraining was measured by itself; what its trials and recipes came to stands below."
+    return "No evaluation has finished yet, so there is nothing to conclude."
 
 
 def _split(head: Headline) -> str:
