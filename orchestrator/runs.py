@@ -125,7 +125,7 @@ class EvaluationSpec:
         images: The first so many rows in key order.
         views: True novel views per image; None for all.
         extractor: Network of the distribution distances.
-        seed: Seed of the resampled intervals.
+        seed: Seed of the cameras where no true views are known, and of which pictures the distances compare.
         orbit_frames: Frames of the turning objects.
         losses: Whether the terms of the objective are measured too, in every form.
         meshes: GLB files of the first so many objects.

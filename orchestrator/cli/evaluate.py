@@ -35,7 +35,7 @@ def evaluate(
     root: WhereRoot = "results",
     images: Annotated[int, typer.Option(help="Images to measure, species in turn.")] = _DEFAULTS.images,
     views: Annotated[int | None, typer.Option(help="True novel views of each; all of them if it is not given.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = _DEFAULTS.seed,
+    seed: Annotated[int, typer.Option(help="Of cameras where no true views are known, and of the pictures compared.")] = _DEFAULTS.seed,
     extractor: Annotated[str, typer.Option(help="Network of the distributions: efficientnet_lite0 or inception_v3.")] = _DEFAULTS.extractor,
     split: Annotated[str, typer.Option(help="test or train.")] = _DEFAULTS.split,
     species: Annotated[str | None, typer.Option(help="Only these, separated by commas.")] = None,

@@ -25,7 +25,7 @@ class EvaluationSettings:
         images: Held-out images, the first of the split in key order; fewer are used where the split has fewer.
         views: True novel views per image; null takes all that the data set has.
         extractor: Network of the Frechet distance, KID and inception score; only `inception_v3` may call them FID and IS.
-        seed: Seed of the resampled intervals.
+        seed: Seed of the cameras where no true views are known, and of which pictures the distances compare.
         orbit_frames: Frames of the turning objects in the report.
         split: Split of the data set that is measured.
         losses: Also measure the terms of the training's objective, each in all four forms, on the held-out images.

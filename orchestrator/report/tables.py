@@ -75,7 +75,7 @@ def distribution_table(rows: Sequence[SpeciesRow]) -> Table:
         Column(
             named("KID", extractor),
             "95 % \u2193",
-            "unbiased kernel distance of image features; interval by subsampling without replacement",
+            "unbiased kernel distance of image features; score interval over source images",
         ),
         Column(
             "KID floor",

@@ -27,7 +27,7 @@ class Outcome:
     metrics: dict[str, Any] = field(default_factory=dict)
     checkpoints: dict[str, Any] = field(default_factory=dict)
     evaluations: dict[str, Any] = field(default_factory=dict)
-    pictures: dict[str, bytes] = field(default_factory=dict)
+    pictures: dict[str, Any] = field(default_factory=dict)
     stages: dict[str, Any] = field(default_factory=dict)
 
 
@@ -63,7 +63,8 @@ def _add(found: Outcome, run: str, file: str, store: Store, path: str) -> None:
     elif file.startswith("evaluations/") and file.endswith(".json"):
         found.evaluations[f"{run}/{file}"] = without_times(json.loads(store.read_bytes(path)))
     elif file.startswith("evaluations/"):
-        found.pictures[f"{run}/{file}"] = _content(store.read_bytes(path))
+        data = store.read_bytes(path)
+        found.pictures[f"{run}/{file}"] = _content(data) if file.endswith(".safetensors") else data
 
 
 def _content(file: bytes) -> tuple[Any, bytes]:
