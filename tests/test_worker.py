@@ -1,6 +1,7 @@
 """What a worker does when a step fails, when its run is taken over, and when it is left: real trainings, without Ray."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -170,6 +171,16 @@ def test_a_run_that_was_only_not_measured_is_not_trained_again(case, monkeypatch
     ledger.store.delete(f"{ledger.checkpoint_path(run, 12)}/optimizer.safetensors")
     breaks_at(monkeypatch, 12, RuntimeError("trained again"))
     assert list(compute(ledger, request, Claim(attempt=1)))[-1].state == "finished"
+
+
+def test_a_run_that_was_killed_after_its_last_checkpoint_is_finished_and_not_trained_again(case, monkeypatch) -> None:
+    ledger, request = case
+    list(compute(ledger, request))
+    before = ledger.status(request.spec.id)
+    ledger.set_status(request.spec.id, replace(before, state="running"))  # what stands there when the last checkpoint is written
+    breaks_at(monkeypatch, 1, AssertionError("trained again"))
+    assert [progress.state for progress in compute(ledger, request)] == ["finished"]
+    assert ledger.status(request.spec.id) == before
 
 
 def test_the_dataset_is_shared_and_not_written(packed, case) -> None:

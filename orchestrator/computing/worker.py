@@ -100,6 +100,7 @@ class RunInProgress:
     def train(self) -> Iterator[Progress]:
         """Trains from the newest checkpoint to the last step; yields every `log_every` steps, at checkpoints and at rungs."""
         if self._is_trained():
+            self._record_trained()
             return
         trainer = make_trainer(self.request, self.ledger.store, self.placement, self.device)
         self._start(trainer)
@@ -209,6 +210,12 @@ class RunInProgress:
             return status is not None
         steps = self.settings.steps
         return steps > 0 and status.step == steps and self.ledger.latest_step(self.run) == steps
+
+    def _record_trained(self) -> None:
+        """Writes down what whoever wrote the last checkpoint may have been killed before writing."""
+        status = self.ledger.status(self.run)
+        if self.placement.rank == 0 and status is not None and status.state != "finished":
+            self.ledger.set_status(self.run, replace(status, state="finished", error=None), self.claim.token)
 
     def _start(self, trainer: Trainer) -> None:
         """Continues from the newest checkpoint, if there is one."""
