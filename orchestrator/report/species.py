@@ -132,9 +132,7 @@ def report_table(rows: Sequence[SpeciesRow]) -> Table:
         Column("N", hint="source images"),
         Column("Seeds", hint="trainings; what is not trained has one"),
         Column(named("FD", extractor), "\u2193", "mean over seeds; under it the floor: real against real at the same N"),
-        Column(
-            named("KID", extractor), "\u2193", "mean over seeds, 95 % score interval over images, and the floor: real against real"
-        ),
+        Column(named("KID", extractor), "\u2193", "mean over seeds, 95 % score interval over images, and the floor: real against real"),
         Column(
             named("IS", extractor),
             "\u2191",
