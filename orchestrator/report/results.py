@@ -1,6 +1,6 @@
 """The results of a study as plain rows: the headline, one row per species and recipe, one row per trial."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,6 +114,12 @@ def told_apart(images: Interval | None, seeds: Interval | None) -> Interval | No
     if images is None or not images.excludes_zero or (seeds is not None and not seeds.excludes_zero):
         return None
     return images
+
+
+def by_seed(runs: Iterable[StageRun], metric: str) -> dict[int, float]:
+    """Returns the metric of each seed whose run has it."""
+    found = {run.seed: run.evaluation.metrics.get(metric) for run in runs if run.evaluation}
+    return {seed: value for seed, value in found.items() if value is not None}
 
 
 def headline(study: Study) -> Headline | None:

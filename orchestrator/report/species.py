@@ -9,9 +9,9 @@ import numpy as np
 from orchestrator.report.cells import Cell, Column, Mark, Row, Table, number, words
 from orchestrator.report.numbers import MISSING, decimal, interval_text, span, title_case
 from orchestrator.report.records import Number, StageRun
-from orchestrator.report.results import BASELINE_RECIPE, SpeciesRow, per_image, told_apart
+from orchestrator.report.results import BASELINE_RECIPE, SpeciesRow, by_seed, per_image, told_apart
 from orchestrator.report.statistics import Interval, mean_of, paired, student_mean
-from orchestrator.report.tables import distribution_images, kernel_digits, named
+from orchestrator.report.tables import common_extractor, distribution_images, kernel_digits, named
 
 ALL = "all species"
 _DEPTH = (("depth_rmse", 3), ("depth_l2_normalized", 3))
@@ -71,7 +71,10 @@ def _of_seed(rows: Sequence[SpeciesRow], seed: int) -> list[StageRun]:
 
 
 def _score(runs: Sequence[StageRun], which: str) -> float | None:
-    """Inception score of the pictures of several runs together [Salimans et al., 2016]; None unless all of them kept the sums."""
+    """Inception score of the pictures of several runs together [Salimans et al., 2016]; None unless all of them kept the sums.
+
+    What `ClassSums.compute` does, without torch, which the report does not load.
+    """
     sums: list[Mapping[str, Any]] = [run.evaluation.classes[which] for run in runs if run.evaluation and which in run.evaluation.classes]
     if not sums or len(sums) != len(runs):
         return None
@@ -101,7 +104,7 @@ def _against_over_seeds(rows: Sequence[SpeciesRow]) -> dict[str, Interval]:
     """Averages each seed's differences over species first: the same seed is the same chance in every species."""
     found: dict[str, Interval] = {}
     for name, _ in _DEPTH:
-        columns = [_by_seed(row, name) for row in rows]
+        columns = [by_seed(row.runs, name) for row in rows]
         seeds = set.intersection(*(set(column) for column in columns)) if columns else set()
         bases = mean_of([_base_of(row, name) for row in rows])
         if len(seeds) > 1 and bases is not None:
@@ -109,11 +112,6 @@ def _against_over_seeds(rows: Sequence[SpeciesRow]) -> dict[str, Interval]:
             interval = student_mean(values)
             found |= {name: interval} if interval else {}
     return found
-
-
-def _by_seed(row: SpeciesRow, name: str) -> dict[int, float]:
-    found = {run.seed: run.evaluation.metrics.get(name) for run in row.runs if run.evaluation}
-    return {seed: value for seed, value in found.items() if value is not None}
 
 
 def _base_of(row: SpeciesRow, name: str) -> float | None:
@@ -124,8 +122,7 @@ def _base_of(row: SpeciesRow, name: str) -> float | None:
 
 def report_table(rows: Sequence[SpeciesRow]) -> Table:
     """Builds the table in the report's shape."""
-    names = sorted({row.extractor for row in rows if row.extractor})
-    extractor = names[0] if len(names) == 1 else ""
+    extractor = common_extractor(rows)
     columns = (
         Column("Species", numeric=False),
         Column("Recipe", numeric=False),

@@ -68,8 +68,7 @@ def _marked(row: SpeciesRow, name: str, digits: int, *, lower_is_better: bool = 
 
 def distribution_table(rows: Sequence[SpeciesRow]) -> Table:
     """Builds the table of feature distances, each beside its floor."""
-    names = sorted({row.extractor for row in rows if row.extractor})
-    extractor = names[0] if len(names) == 1 else ""
+    extractor = common_extractor(rows)
     columns = (
         *_WHO,
         Column(
@@ -95,6 +94,12 @@ def distribution_table(rows: Sequence[SpeciesRow]) -> Table:
     return Table(
         "Distance between rendered and real images", columns, [Row(_distribution_cells(row, show_extractor=not extractor)) for row in rows]
     )
+
+
+def common_extractor(rows: Sequence[SpeciesRow]) -> str:
+    """Returns the network that all rows were measured with; empty if there are several, or none."""
+    names = {row.extractor for row in rows if row.extractor}
+    return names.pop() if len(names) == 1 else ""
 
 
 def named(metric: str, extractor: str) -> str:

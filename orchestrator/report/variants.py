@@ -8,7 +8,7 @@ from orchestrator.report.collect import read_pictures
 from orchestrator.report.numbers import interval_text, title_case
 from orchestrator.report.pictures import Sheet, parts_sheet
 from orchestrator.report.records import Number, Stage, StageRun, Study
-from orchestrator.report.results import Headline
+from orchestrator.report.results import Headline, by_seed
 from orchestrator.report.statistics import Interval, mean_of, student_mean
 from orchestrator.store import Store
 
@@ -73,20 +73,15 @@ def _variant(stage: Stage, first: Sequence[StageRun]) -> Variant:
     return Variant(
         stage=stage.name,
         runs=runs,
-        metrics={name: mean_of(list(_by_seed(name, runs).values())) for name, *_ in METRICS},
+        metrics={name: mean_of(list(by_seed(runs, name).values())) for name, *_ in METRICS},
         against={name: interval for name, interval in against.items() if interval},
         seconds_per_step=mean_of([run.seconds_per_step for run in runs]),
     )
 
 
-def _by_seed(metric: str, runs: Sequence[StageRun]) -> dict[int, float]:
-    values = {run.seed: run.evaluation.metrics.get(metric) for run in runs if run.evaluation}
-    return {seed: value for seed, value in values.items() if value is not None}
-
-
 def _differences(metric: str, runs: Sequence[StageRun], first: Sequence[StageRun]) -> list[float]:
-    baseline = _by_seed(metric, first)
-    return [value - baseline[seed] for seed, value in _by_seed(metric, runs).items() if seed in baseline]
+    baseline = by_seed(first, metric)
+    return [value - baseline[seed] for seed, value in by_seed(runs, metric).items() if seed in baseline]
 
 
 def variants_table(found: Sequence[Variant]) -> Table:

@@ -6,6 +6,7 @@ from typing import Any
 
 from orchestrator.report.plots import short_path, value_text
 from orchestrator.report.records import Stage, StageRun, Study
+from orchestrator.report.results import by_seed
 from orchestrator.report.statistics import CONFIDENCE, Interval, student_mean
 
 _MOST_ARMS = 64
@@ -30,8 +31,7 @@ class Arm:
 
     def by_seed(self, metric: str) -> dict[int, float]:
         """Returns the metric of each seed that has it."""
-        found = {seed: run.evaluation.metrics.get(metric) for seed, run in self.runs.items() if run.evaluation}
-        return {seed: value for seed, value in found.items() if value is not None}
+        return by_seed(self.runs.values(), metric)
 
     def mean(self, metric: str) -> Interval | None:
         """Returns the mean over seeds with Student's interval."""
