@@ -1,6 +1,7 @@
 """A Ray cluster of its own for the tests marked `ray`, and the tiny study run on it; registered in conftest."""
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -31,19 +32,20 @@ class HeadNode:
 
 
 def pytest_configure(config):
+    # Before anything imports ray, which reads them once. An open port would let every user of this machine run code.
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     # Ray Data sets options of its own that it has deprecated; only warnings from inside Ray are meant.
     config.addinivalue_line("filterwarnings", r"ignore::DeprecationWarning:ray\.")
 
 
 @pytest.fixture(scope="session")
 def ray_environment():
-    """Own HOME and no token, so that no other cluster of this user is touched; a short path, as sockets need."""
+    """Own HOME, so that no other cluster of this user is touched; a short path, as sockets need."""
     folder = Path(tempfile.mkdtemp(prefix="g3r"))
     repository = str(Path(__file__).parent.parent)
     paths = [repository, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(folder))
-        patch.setenv("RAY_AUTH_MODE", "disabled")
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")
         patch.setenv("PYTHONPATH", os.pathsep.join(paths))
@@ -75,6 +77,9 @@ def head_node(folder: Path, environment: dict[str, str]) -> Iterator[HeadNode]:
     words = [f"--{name}={value}" for name, value in options.items()]
     # Train's cleaner of placement groups looks for "the" Ray of the machine otherwise, and dies where there are two.
     environment = {**environment, "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{dashboard}"}
+    environment.setdefault("RAY_agent_register_timeout_ms", "100000")  # on a busy machine a raylet gives up its agents, and itself
+    # Autoscaler and dashboard would export metrics at the same two ports as those of every other cluster of the machine.
+    environment |= {"AUTOSCALER_METRIC_PORT": str(free_port()), "DASHBOARD_METRIC_PORT": str(free_port())}
     with (folder.parent / "head.log").open("w") as log:
         process = subprocess.Popen(
             [RAY, "start", "--head", "--block", "--include-dashboard=true", *words], env=environment, stdout=log, stderr=log
@@ -87,12 +92,17 @@ def head_node(folder: Path, environment: dict[str, str]) -> Iterator[HeadNode]:
             process.wait(timeout=10)
 
 
+def bearer() -> dict[str, str]:
+    """The header that opens clusters of this session."""
+    return {"Authorization": f"Bearer {os.environ['RAY_AUTH_TOKEN']}"}
+
+
 def wait_for(url: str, process: subprocess.Popen) -> None:
     """Waits until the dashboard answers; it starts last."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            urllib.request.urlopen(url, timeout=5).close()
+            urllib.request.urlopen(urllib.request.Request(url, headers=bearer()), timeout=5).close()
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
         else:

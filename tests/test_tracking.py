@@ -128,7 +128,7 @@ def test_a_wrong_format_string_fails_nothing(ledger, request_of_run, capfd):
 
 
 def test_the_log_is_written_while_the_run_goes_on(ledger, request_of_run, monkeypatch):
-    monkeypatch.setattr("orchestrator.tracking.run_log.FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr("orchestrator.tracking.numbered_log.FLUSH_SECONDS", 0.0)
     with RunOutputs(ledger, request_of_run):
         logger.warning("look at me")
         deadline = time.monotonic() + 5

@@ -9,6 +9,7 @@ import torch
 from early_stopping import SWEEP
 
 from g3dr.training.trainer import Trainer
+from orchestrator.cluster.departures import Departures
 from orchestrator.computing.claim import Claim
 from orchestrator.computing.worker import Placement, compute_run
 from orchestrator.datasets import prepare_datasets
@@ -187,3 +188,25 @@ def test_the_dataset_is_shared_and_not_written(packed, case) -> None:
     folder, request = packed
     assert Path(request.data_uri).is_relative_to(folder)
     assert case[0].store.list("datasets") == []
+
+
+def test_a_machine_that_is_leaving_gives_a_checkpoint_at_the_next_report_and_changes_no_number(case, tmp_path, monkeypatch) -> None:
+    ledger, request = case
+    alone = Ledger(open_store(str(tmp_path / "alone")))
+    list(compute(alone, request))
+    monkeypatch.setattr(Departures, "urge", lambda _, step: step >= 5)
+    progress = compute(ledger, request)
+    while next(progress).step < 6:
+        assert ledger.latest_step(request.spec.id) in (None, 4)
+    for _ in range(200):
+        if ledger.latest_step(request.spec.id) == 6:
+            break
+        time.sleep(0.05)
+    assert ledger.latest_step(request.spec.id) == 6, "neither a multiple of checkpoint_every nor the last"
+    progress.close()
+    list(compute(ledger, request))
+    assert rows(ledger, request) == rows(alone, request)
+
+
+def rows(ledger: Ledger, request: RunRequest) -> list[dict]:
+    return [{name: value for name, value in row.items() if "seconds" not in name} for row in ledger.metrics(request.spec.id)]

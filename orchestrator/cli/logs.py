@@ -1,29 +1,33 @@
-"""`g3dr logs`: what a run logged."""
+"""`g3dr logs`: what a run logged, and what a job that computed an experiment printed."""
 
 import re
 import time
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import typer
 
 from g3dr.errors import G3drError
 from orchestrator.cli.options import WhereRoot
-from orchestrator.finding import NamedRun, find_run
+from orchestrator.finding import NamedRun, experiments, find_run
 from orchestrator.ledger import Leases, Ledger
+from orchestrator.running.live import read_live
 from orchestrator.store import Store, open_store
+from orchestrator.tracking.job_log import job_logs
 
 _FOLLOW_SECONDS = 2.0
 _NAME = re.compile(r"(\d+)(?:\.worker(\d+))?\.log")
 
 
 def logs(
-    run: Annotated[str, typer.Argument(help="The beginning of a run's id, or EXPERIMENT/STAGE/LABEL.")],
+    run: Annotated[
+        str, typer.Argument(help="EXPERIMENT/STAGE/LABEL, the beginning of a run's id, or EXPERIMENT for what g3dr run printed.")
+    ],
     root: WhereRoot = "results",
     attempt: Annotated[int | None, typer.Option(min=1, help="Number of the attempt; the newest if it is not given.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until nobody computes the run any more.")] = False,
 ) -> None:
-    """Show what a run logged: the newest attempt at it, or another one.
+    """Show what a run logged: the newest attempt at it, or another one. Of an experiment: what the job printed that computed it.
 
     A log is written every few seconds, and keeps its beginning and its end if it is long.
 
@@ -31,16 +35,83 @@ def logs(
     """
     store = open_store(root)
     store.check()
-    found = find_run(store, run)
+    shown: _Subject = _OfExperiment(store, run) if "/" not in run and run in experiments(store) else _OfRun(store, find_run(store, run))
     if follow:
-        _follow(store, found, attempt)
-        return
-    shown = _logs_of(store, found.run, attempt)
-    for log in shown:
-        if len(shown) > 1:
-            print(f"== {log.title} ==")
-        print(store.read_bytes(log.path).decode(errors="replace"), end="")
-    _say_next(store, found)
+        _follow(shown, attempt)
+    else:
+        _show(shown, attempt)
+    shown.say_next()
+
+
+class _Subject(Protocol):
+    """What has logs, one for each attempt at it."""
+
+    store: Store
+    folder: str
+    why_none: str
+
+    @property
+    def name(self) -> str:
+        """For sentences."""
+
+    @property
+    def state(self) -> str:
+        """How it stands."""
+
+    @property
+    def is_computed(self) -> bool:
+        """Tells whether somebody computes it now."""
+
+    def say_next(self) -> None:
+        """Says how it stands, and what one may do."""
+
+
+class _OfRun:
+    why_none = "it has not begun or was made by an older version"
+
+    def __init__(self, store: Store, run: NamedRun) -> None:
+        self.store, self._run, self.folder = store, run.run, f"runs/{run.run}/logs"
+        self.name = f"run {run.run}"
+
+    @property
+    def state(self) -> str:
+        status = Ledger(self.store).status(self._run)
+        return "missing" if status is None else status.state + (f" ({status.error})" if status.error else "")
+
+    @property
+    def is_computed(self) -> bool:
+        holder = Leases(self.store).holder(self._run)
+        return holder is not None and not holder.gone
+
+    def say_next(self) -> None:
+        is_open = self.state.startswith(("failed", "cancelled"))
+        for failure in Ledger(self.store).failures(self._run):
+            keys = f" (batch: {', '.join(failure.keys)})" if failure.keys else ""
+            typer.echo(f"attempt {failure.attempt} failed, {failure.kind}: {failure.sentence}{keys}", err=True)
+        advice = f"g3dr retry {self._run} --root {self.store.uri}" if is_open else f"g3dr status --root {self.store.uri}"
+        typer.echo(f"{self.name}: {self.state}{_others(self)}\nnext: {advice}", err=True)
+
+
+class _OfExperiment:
+    why_none = "it was computed on a terminal or from Python; its runs have theirs, as EXPERIMENT/STAGE/LABEL"
+
+    def __init__(self, store: Store, experiment: str) -> None:
+        self.store, self._experiment, self.folder = store, experiment, job_logs(experiment)
+        self.name = f"experiment {experiment}"
+
+    @property
+    def state(self) -> str:
+        newest = next(iter(read_live(self.store, self._experiment)), None)
+        if newest is None:
+            return "nobody computes it"
+        return newest.state if newest.is_running or newest.state != "running" else "running, and not heard of for a while"
+
+    @property
+    def is_computed(self) -> bool:
+        return any(live.is_running for live in read_live(self.store, self._experiment))
+
+    def say_next(self) -> None:
+        typer.echo(f"{self.name}: {self.state}{_others(self)}\nnext: g3dr status {self._experiment} --root {self.store.uri}", err=True)
 
 
 @dataclass(frozen=True)
@@ -54,60 +125,62 @@ class _Log:
         return f"attempt {self.attempt}" + (f", worker {self.worker}" if self.worker else "")
 
 
-def _logs_of(store: Store, run: str, attempt: int | None) -> list[_Log]:
+def _show(subject: _Subject, attempt: int | None) -> None:
+    shown = _logs_of(subject, attempt)
+    for log in shown:
+        if len(shown) > 1:
+            print(f"== {log.title} ==")
+        print(subject.store.read_bytes(log.path).decode(errors="replace"), end="", flush=True)
+
+
+def _logs_of(subject: _Subject, attempt: int | None) -> list[_Log]:
     """Returns the logs of an attempt, the first worker's first.
 
     Raises:
         G3drError: There is none.
     """
-    found = _all_logs(store, run)
+    found = _all_logs(subject)
     if not found:
-        raise G3drError(f"run {run}: has no log, it has not begun or was made by an older version; its state: {_state(store, run)}")
+        raise G3drError(f"{subject.name}: has no log, {subject.why_none}; its state: {subject.state}")
     numbers = sorted({log.attempt for log in found})
     if attempt is not None and attempt not in numbers:
-        raise G3drError(f"run {run}: no log of attempt {attempt}; allowed: {', '.join(map(str, numbers))}")
+        raise G3drError(f"{subject.name}: no log of attempt {attempt}; allowed: {', '.join(map(str, numbers))}")
     return sorted((log for log in found if log.attempt == (attempt or numbers[-1])), key=lambda log: log.worker)
 
 
-def _all_logs(store: Store, run: str) -> list[_Log]:
-    names = ((path, _NAME.fullmatch(path.rpartition("/")[2])) for path in store.list(f"runs/{run}/logs"))
+def _all_logs(subject: _Subject) -> list[_Log]:
+    names = ((path, _NAME.fullmatch(path.rpartition("/")[2])) for path in subject.store.list(subject.folder))
     return [_Log(path, int(match[1]), int(match[2] or 0)) for path, match in names if match]
 
 
-def _state(store: Store, run: str) -> str:
-    status = Ledger(store).status(run)
-    return "missing" if status is None else status.state + (f" ({status.error})" if status.error else "")
+def _others(subject: _Subject) -> str:
+    attempts = sorted({log.attempt for log in _all_logs(subject)})
+    return f"; logs of attempts {', '.join(map(str, attempts))}" if len(attempts) > 1 else ""
 
 
-def _follow(store: Store, found: NamedRun, attempt: int | None) -> None:
-    """Prints what is new of the newest attempt until nobody holds the run; goes on with the next attempt."""
+def _follow(subject: _Subject, attempt: int | None) -> None:
+    """Prints what is new of the newest attempt until nobody computes it; goes on with the next attempt."""
     log, shown = "", b""
     while True:
-        is_held = _is_held(store, found.run)
-        newest = _first_log(store, found.run, attempt)
+        is_computed = subject.is_computed
+        newest = _first_log(subject, attempt)
         if newest is not None:
             if newest.path != log:
                 print(f"== {newest.title} ==")
                 log, shown = newest.path, b""
-            text = store.read_bytes(log)
+            text = subject.store.read_bytes(log)
             print(_new_part(shown, text).decode(errors="replace"), end="", flush=True)
             shown = text
-        if not is_held:
+        if not is_computed:
             break
         time.sleep(_FOLLOW_SECONDS)
-    _say_next(store, found)
 
 
-def _first_log(store: Store, run: str, attempt: int | None) -> _Log | None:
+def _first_log(subject: _Subject, attempt: int | None) -> _Log | None:
     try:
-        return _logs_of(store, run, attempt)[0]
+        return _logs_of(subject, attempt)[0]
     except G3drError:
         return None
-
-
-def _is_held(store: Store, run: str) -> bool:
-    holder = Leases(store).holder(run)
-    return holder is not None and not holder.gone
 
 
 def _new_part(before: bytes, now: bytes) -> bytes:
@@ -117,18 +190,3 @@ def _new_part(before: bytes, now: bytes) -> bytes:
     last = before.rstrip(b"\n").rpartition(b"\n")[2] + b"\n"
     place = now.rfind(last)
     return now[place + len(last) :] if place >= 0 else b"... lines left out here ...\n" + now[len(now) // 2 :].partition(b"\n")[2]
-
-
-def _say_next(store: Store, found: NamedRun) -> None:
-    state = _state(store, found.run)
-    attempts = sorted({log.attempt for log in _all_logs(store, found.run)})
-    others = f"; logs of attempts {', '.join(map(str, attempts))}" if len(attempts) > 1 else ""
-    advice = (
-        f"next: g3dr retry {found.run} --root {store.uri}"
-        if state.startswith(("failed", "cancelled"))
-        else f"next: g3dr status --root {store.uri}"
-    )
-    for failure in Ledger(store).failures(found.run):
-        keys = f" (batch: {', '.join(failure.keys)})" if failure.keys else ""
-        typer.echo(f"attempt {failure.attempt} failed, {failure.kind}: {failure.sentence}{keys}", err=True)
-    typer.echo(f"run {found.run}: {state}{others}\n{advice}", err=True)

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from orchestrator.planning.capacity import Capacity
 from orchestrator.planning.durations import span_in_words
 from orchestrator.planning.plan_records import Plan, cost_words, resource_words
 
@@ -16,17 +17,24 @@ _SHOWN_SHARERS = 6
 def print_plan(plan: Plan, console: Console) -> None:
     """Prints what will run, where, for how long, what of it is done or shared, and what stands in the way."""
     console.print(f"[bold]{escape(plan.experiment)}[/bold]  {escape(plan.description)}")
-    spare = f" ({plan.capacity.spare_cpus:g} of them for what mostly waits)" if plan.capacity.spare_cpus else ""
-    machine = f" on {plan.machine}" if plan.machine else ""
-    console.print(
-        f"results in {escape(plan.root)}; {plan.capacity.cpus:g} CPUs{spare}, {plan.capacity.gpus:g} GPUs{escape(machine)}", soft_wrap=True
-    )
+    console.print(f"results in {escape(plan.root)}; {escape(_capacity(plan))}", soft_wrap=True)
     console.print(_table(plan))
     for line in notes(plan):
         console.print(f"[dim]{escape(line)}[/dim]", soft_wrap=True)
     for stage in plan.stages:
         if stage.infeasible:
             console.print(f"[bold red]does not fit:[/bold red] {escape(stage.infeasible)}", soft_wrap=True)
+
+
+def _capacity(plan: Plan) -> str:
+    capacity = plan.capacity
+    if capacity.grows:
+        now = Capacity.of(capacity.now or ())
+        there = f"; {now.cpus:g} CPUs, {now.gpus:g} GPUs now" if capacity.now else ""
+        return f"a cluster that grows to {capacity.cpus:g} CPUs, {capacity.gpus:g} GPUs on {capacity.most} machines{there}"
+    spare = f" ({capacity.spare_cpus:g} of them for what mostly waits)" if capacity.spare_cpus else ""
+    machine = f" on {plan.machine}" if plan.machine else ""
+    return f"{capacity.cpus:g} CPUs{spare}, {capacity.gpus:g} GPUs{machine}"
 
 
 def notes(plan: Plan) -> Iterator[str]:

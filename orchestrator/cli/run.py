@@ -11,12 +11,13 @@ from g3dr.errors import G3drError
 from orchestrator.cli.consoles import console
 from orchestrator.cli.options import Changes, ExperimentFile, PricesFile, Root
 from orchestrator.cli.plan_table import print_plan
-from orchestrator.cli.watching import watch_on
+from orchestrator.cli.watching import PlainWatch, watch_on
 from orchestrator.experiment.loading import load_experiment
 from orchestrator.planning.plan_records import Plan
 from orchestrator.planning.prices import read_prices
 from orchestrator.planning.thresholds import Threshold, read_threshold
 from orchestrator.running.execution import Execution, RunFailedError
+from orchestrator.tracking.job_log import JobLog
 
 
 def run(
@@ -40,20 +41,28 @@ def run(
     threshold = read_threshold(ask_above)
     watch = watch_on(out)
     execution = Execution(load_experiment(file, settings or (), root), watch, str(file), fail_fast=fail_fast)
-    plan = execution.plan(read_prices(prices))
-    print_plan(plan, out)
-    plan.check()
-    if all(stage.new == 0 for stage in plan.stages):
-        out.print("everything is in the ledger already; writing the report", highlight=False)
-    elif not (yes or _agreed(plan, threshold, out)):
-        raise typer.Exit(1)
+    with JobLog(execution.store, execution.experiment.name, is_wanted=not out.is_terminal) as log:
+        with execution.at_cluster():
+            plan = execution.plan(read_prices(prices))
+            print_plan(plan, out)
+            plan.check()
+            if all(stage.new == 0 for stage in plan.stages):
+                out.print("everything is in the ledger already; writing the report", highlight=False)
+            elif yes or _agreed(plan, threshold, out):
+                log.begin()
+            else:
+                raise typer.Exit(1)
+            index = _run(execution, watch)
+        _say_where(out, f"{execution.store.uri}/{index}")
+
+
+def _run(execution: Execution, watch: PlainWatch) -> str:
     with watch:
         try:
-            index = execution.run()
+            return execution.run()
         except RunFailedError as error:
             print(f"error: {error}", file=sys.stderr)
             raise typer.Exit(1) from None
-    _say_where(out, f"{execution.store.uri}/{index}")
 
 
 def _agreed(plan: Plan, threshold: Threshold | None, out: Console) -> bool:

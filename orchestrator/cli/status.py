@@ -51,7 +51,7 @@ def status(
         if as_json:
             print(json.dumps(found.to_json(), indent=1))
         else:
-            out.print(_picture(found, out.width, out.height))
+            out.print(picture(found, out.width, out.height))
             _say_next(found, out)
 
 
@@ -81,7 +81,7 @@ def _follow(store: Store, experiment: str, out: Console) -> None:
     if out.is_terminal:
         with Live(console=out, auto_refresh=False, transient=True) as live:
             while found.running:
-                live.update(_picture(found, out.width, out.height), refresh=True)
+                live.update(picture(found, out.width, out.height), refresh=True)
                 time.sleep(_FOLLOW_SECONDS)
                 found = overview(store, experiment, damage=False)
     else:
@@ -90,11 +90,12 @@ def _follow(store: Store, experiment: str, out: Console) -> None:
                 out.print(f"{one.host}: {plain_line(one.snapshot)}", markup=False)
             time.sleep(_PLAIN_SECONDS)
             found = overview(store, experiment, damage=False)
-    out.print(_picture(replace(found, damage=damage), out.width, out.height))
+    out.print(picture(replace(found, damage=damage), out.width, out.height))
     _say_next(found, out)
 
 
-def _picture(found: Overview, width: int, height: int) -> RenderableType:
+def picture(found: Overview, width: int, height: int) -> RenderableType:
+    """Returns how an experiment stands, in `width` columns and about `height` lines."""
     parts: list[RenderableType] = [Text.assemble((found.experiment, "bold"), f"  {found.description}", overflow="ellipsis", no_wrap=True)]
     parts.append(_stages(found))
     for live in found.live[: 1 if not found.running else len(found.running)]:

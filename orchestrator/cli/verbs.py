@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 VERBS = (
     "run",
+    "submit",
     "plan",
     "status",
     "logs",
@@ -30,7 +31,7 @@ VERBS = (
 )
 """Each is the function of this name in the module of this name, with _ for -."""
 
-GROUPS = ("data", "weights")
+GROUPS = ("cluster", "data", "weights")
 """Each is the `app` of the module of this name, with verbs of its own."""
 
 

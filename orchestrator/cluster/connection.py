@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from g3dr.errors import G3drError
+from orchestrator.cluster.growth import with_growth
 from orchestrator.cluster.tidying import LOG_BOUNDS, forget_sessions
 from orchestrator.planning.capacity import Capacity, Node
 
@@ -66,22 +67,23 @@ class ClusterError(G3drError):
 
 @contextmanager
 def connected() -> Iterator[Capacity]:
-    """Connects to Ray for the length of a with block; yields the cluster's machines.
+    """Connects to Ray for the length of a with block; yields the cluster's machines, with those that it can grow to.
 
     A cluster of our own is ended with the block; a named one is only left. An existing connection is used as it is.
 
     Raises:
         ClusterError: It does not start, or does not answer.
+        ConfigError: The file that says what the cluster can grow to does not.
     """
     _set_environment()
     import ray  # noqa: PLC0415  (after the environment is set)
 
     if ray.is_initialized():
-        yield cluster_nodes()
+        yield _machines()
         return
     _start()
     try:
-        yield cluster_nodes()
+        yield _machines()
     finally:
         ray.shutdown()
 
@@ -178,6 +180,11 @@ def _free_port() -> int:
 def _temporary_folder() -> str:
     """Ray's sockets need a short path (107 bytes at most), and each user an own folder."""
     return os.environ.get("G3DR_RAY_TEMP") or str(Path(tempfile.gettempdir()) / f"g3dr-ray-{os.getuid()}")
+
+
+def _machines() -> Capacity:
+    now = cluster_nodes()
+    return with_growth(now) if names_cluster() else now
 
 
 def free_resources() -> Capacity:

@@ -21,6 +21,8 @@ class Progress:
         metrics: Newest averages, or those of its evaluation.
         error: One sentence, if it failed.
         is_left: Whether this worker gave it up, because another orchestrator took it over.
+        advance: Steps that this attempt has done since its report before; 0 where nothing was trained in between.
+        kind: Of the failure, if it failed.
     """
 
     label: str
@@ -31,6 +33,8 @@ class Progress:
     metrics: Mapping[str, float] = field(default_factory=dict)
     error: str | None = None
     is_left: bool = False
+    advance: int = 0
+    kind: str = ""
 
     def to_report(self) -> dict[str, Any]:
         """Returns the dictionary that Tune and Train report; `done` ends the trial.
@@ -39,6 +43,6 @@ class Progress:
         """
         return {
             "metrics": json.dumps({name: value for name, value in self.metrics.items() if isinstance(value, int | float)}),
-            **{name: getattr(self, name) for name in ("label", "run", "state", "step", "steps", "error")},
+            **{name: getattr(self, name) for name in ("label", "run", "state", "step", "steps", "error", "advance", "kind")},
             "done": self.state != "running" or self.is_left,
         }

@@ -20,6 +20,7 @@ from g3dr.training.checkpoint import Checkpoint
 from g3dr.training.trainer import Trainer
 from g3dr.training.window import Window
 from g3dr.types import Batch
+from orchestrator.cluster.departures import Departures
 from orchestrator.computing.along import AlongTraining
 from orchestrator.computing.building import batches_from, make_trainer
 from orchestrator.computing.claim import Claim
@@ -51,8 +52,13 @@ def compute_run(request: RunRequest, root: str, placement: Placement, claim: Cla
     torch.set_num_threads(max(1, int(placement.cpus)))
     ledger, claim = Ledger(open_store(root)), claim or Claim()
     along = AlongTraining(request, ledger, lambda: placement.torch_device(request.device), placement.rank)
-    with RunOutputs(ledger, request, claim.attempt + 1, placement.rank) as outputs, along, CheckpointSaver() as saver:
-        run = RunInProgress(request, ledger, placement, claim, outputs=outputs, saver=saver, along=along)
+    with (
+        RunOutputs(ledger, request, claim.attempt + 1, placement.rank) as outputs,
+        along,
+        CheckpointSaver() as saver,
+        Departures() as leaving,
+    ):
+        run = RunInProgress(request, ledger, placement, claim, outputs=outputs, saver=saver, along=along, leaving=leaving)
         try:
             fetch_weights()
             yield from run.train()
@@ -64,7 +70,7 @@ def compute_run(request: RunRequest, root: str, placement: Placement, claim: Cla
             raise
         except G3drError as error:
             run.fail(error)
-            yield run.progress("failed", error=str(error))
+            yield replace(run.progress("failed", error=str(error)), kind=_kind(error))
 
 
 class RunInProgress:
@@ -80,11 +86,12 @@ class RunInProgress:
         outputs: RunOutputs,
         saver: CheckpointSaver,
         along: AlongTraining,
+        leaving: Departures,
     ) -> None:
         self.request, self.ledger, self.placement, self.claim = request, ledger, placement, claim
-        self.outputs, self._saver, self._along = outputs, saver, along
+        self.outputs, self._saver, self._along, self._leaving = outputs, saver, along, leaving
         self.run, self.settings = request.spec.id, request.spec.training
-        self._step, self._seconds, self._paces = 0, 0.0, list[float]()
+        self._step, self._advance, self._seconds, self._paces = 0, 0, 0.0, list[float]()
         self._rows: list[dict[str, float]] = []
         self._has_started, self._timer = False, RunTimer(request)
 
@@ -114,7 +121,7 @@ class RunInProgress:
             averages, seconds = window.close(trainer.step), time.perf_counter() - started
             metrics = {**averages, **self._probed(trainer)}
             self._log(trainer.step, metrics, steps=trainer.step - since, seconds=seconds)
-            if self._saves(trainer.step):
+            if self._saves(trainer.step) or self._leaving.urge(trainer.step):
                 self._checkpoint(trainer.checkpoint())
                 self._finish_writing(trainer.step)
             since, started = trainer.step, time.perf_counter()
@@ -127,7 +134,7 @@ class RunInProgress:
     def _report(self, trainer: Trainer, metrics: Mapping[str, float]) -> Iterator[Progress]:
         """Reports; if nobody asks on, what was done since the last checkpoint is kept."""
         try:
-            yield self.progress("running", metrics)
+            yield replace(self.progress("running", metrics), advance=self._advance)
         except GeneratorExit:
             with suppress(G3drError):  # taken over, or the store is away: then the last checkpoint has to do
                 self._checkpoint_if_newer(trainer)
@@ -253,7 +260,7 @@ class RunInProgress:
         return self._probe.measure(trainer.model)
 
     def _log(self, step: int, averages: Mapping[str, float], *, steps: int, seconds: float) -> None:
-        self._step = step
+        self._step, self._advance = step, steps
         self._seconds += seconds
         self._paces.append(seconds / max(1, steps))
         self._timer.add(steps, seconds)

@@ -28,14 +28,15 @@ def drive(config: dict[str, Any]) -> None:
     """Runs in the Tune trial: trains one run with several workers and passes their reports on."""
     request = RunRequest.from_json(json.loads(config["request"]))
     resources = resources_of(request)
-    os.environ[_START_TIMEOUT] = _ASKED_FOR or str(ELASTIC_START_SECONDS if resources.is_elastic else START_SECONDS)
+    os.environ[_START_TIMEOUT] = _ASKED_FOR or str(_start_seconds(resources, config))
     import ray.train  # noqa: PLC0415  (brings torch, which the process that starts the trial does not need)
     from ray.train.torch import TorchTrainer  # noqa: PLC0415
     from ray.tune.integration.ray_train import TuneReportCallback  # noqa: PLC0415
 
     from orchestrator.executors.train_worker import train_worker  # noqa: PLC0415
 
-    wait_for_machines(resources, config["placement_seconds"])
+    if not config["grows"]:  # else the workers themselves have to ask, or no machine comes
+        wait_for_machines(resources, config["placement_seconds"])
     failures = ray.train.FailureConfig(
         max_failures=config["retries"],
         max_preemption_failures=-1 if config["preemptions"] is None else config["preemptions"],
@@ -53,6 +54,12 @@ def drive(config: dict[str, Any]) -> None:
         ),
     )
     trainer.fit()
+
+
+def _start_seconds(resources: Resources, config: dict[str, Any]) -> int:
+    if resources.is_elastic:
+        return ELASTIC_START_SECONDS
+    return max(START_SECONDS, int(config["placement_seconds"])) if config["grows"] else START_SECONDS
 
 
 def _scaling(asked: Resources) -> Any:

@@ -24,7 +24,12 @@ class ProgressNews(TrialProgressCallback):  # type: ignore[misc]  # ray has no t
     def on_trial_result(self, *, trial: Trial, result: dict[str, Any], **_: object) -> None:  # noqa: ARG002  (Tune's signature)
         """A run reported."""
         if "metrics" in result:
-            self._watch.run_progress(str(result["label"]), int(result["step"]), int(result["steps"]), json.loads(result["metrics"]))
+            label, step = str(result["label"]), int(result["step"])
+            if result.get("advance"):
+                self._watch.steps_done(label, step, int(result["advance"]))
+            if result.get("kind"):
+                self._watch.run_mishap(label, str(result["kind"]), final=True)
+            self._watch.run_progress(label, step, int(result["steps"]), json.loads(result["metrics"]))
 
     def on_trial_error(self, **_: object) -> None:
         """The queue tells of it."""

@@ -13,12 +13,18 @@ class PlacementError(G3drError):
     """The cluster has had no machines for a run for too long."""
 
 
-def obstacle_now(resources: Resources) -> str:
-    """Returns why a run that waits has no place at this moment; empty if it has one, and its processes only have to start."""
+def obstacle_now(resources: Resources, *, grows: bool = False) -> str:
+    """Returns why a run that waits has no place at this moment; empty if it has one, and its processes only have to start.
+
+    Args:
+        resources: What it asks for.
+        grows: Whether the cluster adds machines when they are asked for.
+    """
     from ray.util import placement_group_table  # noqa: PLC0415
 
     waits = any(group["state"] in ("PENDING", "RESCHEDULING") for group in placement_group_table().values())
-    return obstacle(resources, cluster_nodes(), free_resources()) if waits else ""
+    reason = obstacle(resources, cluster_nodes(), free_resources()) if waits else ""
+    return f"{reason}; the cluster was asked for more machines" if reason and grows else reason
 
 
 def wait_for_machines(resources: Resources, seconds: float) -> None:

@@ -207,6 +207,7 @@ class RunQueue(Searcher):  # type: ignore[misc]  # ray has no types
         attempts = handed.attempts.after(mishap, status.step if status else 0, self._policy.retries)
         delay = retry_delay(attempts, mishap, self._policy)
         self._desk.note_mishap(handed.request, mishap, final=delay is None)
+        self._watch.run_mishap(handed.request.label, mishap.kind, final=delay is None)
         if delay is None:
             self._give_up(handed.request.spec.id)
             self._desk.release(handed.request.spec.id)

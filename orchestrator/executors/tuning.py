@@ -3,6 +3,7 @@
 import logging
 import shutil
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -45,6 +46,7 @@ class Work:
         proposals: Which.
         resources: What each gets; several workers use Ray Train.
         concurrency: Largest number of runs at a time.
+        grows: Whether the cluster adds machines when they are asked for.
         rule: An early-stopping rule, if any.
         inline: What computes runs of one worker; tests and benchmarks have others.
     """
@@ -52,6 +54,7 @@ class Work:
     proposals: Proposals
     resources: Resources
     concurrency: int
+    grows: bool = False
     rule: Rule | None = None
     inline: type[InlineRun] = InlineRun
 
@@ -72,17 +75,36 @@ def compute(work: Work, desk: LedgerDesk, *, root: Store, policy: FailureSpec, w
         desk,
         work.rule,
         placement_seconds=policy.placement_seconds,
-        obstacle=lambda: obstacle_now(work.resources),
+        obstacle=lambda: obstacle_now(work.resources, grows=work.grows),
         tell=watch.run_waits,
         warm=work.concurrency if work.resources.executor == "inline" else 0,
     )
-    settings = {"root": root.uri, **policy.model_dump(include=_OF_TRIALS)}
+    _count_no_callbacks()
+    _pass_no_keys_on()
+    settings = {"root": root.uri, "grows": work.grows, **policy.model_dump(include=_OF_TRIALS)}
 
     def begin() -> None:
         with _scratch(root) as scratch, _artifacts() as name:
             _tuner(work, queue, scheduler, {**settings, "scratch": scratch}, name=name, watch=watch).fit()
 
     _until_over(queue, begin, watch)
+
+
+def _count_no_callbacks() -> None:
+    """Ray's telemetry imports MLflow, where that is installed, to tell our callback from Ray's own: more than a second, and its memory."""
+    from ray.air._internal import usage  # noqa: PLC0415
+
+    usage.tag_callbacks = lambda _: False
+
+
+def _pass_no_keys_on() -> None:
+    """Tune gives its actors the driver's keys of AWS in clear, and Ray writes them into logs, command lines and lists of actors.
+
+    Every machine has its own keys, or a submitted job brought them sealed (docs/submitting.md).
+    """
+    from ray.tune.execution import class_cache  # noqa: PLC0415
+
+    class_cache.ENV_VARS_TO_PROPAGATE.difference_update([name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")])
 
 
 def _until_over(queue: RunQueue, begin: Callable[[], None], watch: Watch) -> None:
@@ -143,7 +165,7 @@ def _artifacts() -> Iterator[str]:
     finally:
         folder = session_folder()
         if folder is not None:
-            forget_artifacts(folder, name)
+            _beside(forget_artifacts, folder, name)
 
 
 @contextmanager
@@ -154,19 +176,31 @@ def _scratch(store: Store) -> Iterator[str]:
         try:
             yield store.child(path).uri
         finally:
-            store.delete(path)
+            _beside(store.delete, path)
         return
     folder = tempfile.mkdtemp(prefix="g3dr-tune-")
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _beside(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _beside(delete: Callable[..., object], *what: object, **how: object) -> None:
+    """Deletes while the next stage begins: five milliseconds for each run. The process does not end before it is done."""
+
+    def deleted() -> None:
+        try:
+            delete(*what, **how)
+        except G3drError as error:  # the store may be away; nobody reads what stays
+            logger.warning("could not delete what Ray Tune left: %s", error)
+
+    threading.Thread(target=deleted, name="tidying").start()
 
 
 def _trainable(work: Work) -> Any:
     resources = work.resources
     if resources.executor == "distributed":
-        return tune.with_resources(drive, {"memory": DRIVER_BYTES} if resources.is_elastic else {"CPU": DRIVER_CPUS})
+        return tune.with_resources(drive, {"memory": DRIVER_BYTES} if resources.is_elastic or work.grows else {"CPU": DRIVER_CPUS})
     asked = {"CPU": resources.cpus_per_worker}
     if resources.gpus_per_worker:
         asked["GPU"] = resources.gpus_per_worker

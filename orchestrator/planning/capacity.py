@@ -1,6 +1,7 @@
 """What fits where: the two executors, what a run costs in each, and how many run at once."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +15,8 @@ DRIVER_CPUS = 0.1
 
 DRIVER_BYTES = 2**20
 """What the driver of an elastic run asks for instead, as it must ask for something. Ray chooses the number of workers by what machines
-have, not by what is free of it: it would ask for ever for two workers on two CPUs of which the driver holds a tenth of one."""
+have, not by what is free of it: it would ask for ever for two workers on two CPUs of which the driver holds a tenth of one. So do drivers
+on a cluster that grows: they begin on the head node at once, where nothing takes them away, and no machine has to come for them first."""
 
 DATA_CPUS = 0.5
 """Ray Data tasks of one distributed run, or of all inline runs together; without them readers wait for ever."""
@@ -41,18 +43,41 @@ class Capacity:
         cpus: Logical CPUs of all machines.
         gpus: GPUs of all machines.
         spare_cpus: How many of the CPUs are only for what mostly waits: a local cluster has one more than the machine.
-        nodes: Its machines, where they are known: a worker needs all that it asks for on one of them.
+        nodes: Its machines, where they are known: a worker needs all that it asks for on one of them. Of a cluster that grows, all that
+            it may have.
+        most: How many of `nodes` there can be at the same time; None for all.
+        now: The machines that are there already, of a cluster that grows; None for one that has what it will ever have.
     """
 
     cpus: float
     gpus: float = 0.0
     spare_cpus: float = 0.0
     nodes: tuple[Node, ...] = ()
+    most: int | None = None
+    now: tuple[Node, ...] | None = None
 
     @classmethod
     def of(cls, nodes: tuple[Node, ...], spare_cpus: float = 0.0) -> "Capacity":
         """Returns the cluster of these machines."""
         return cls(sum(node.cpus for node in nodes), sum(node.gpus for node in nodes), spare_cpus, nodes)
+
+    @classmethod
+    def growing(cls, nodes: tuple[Node, ...], most: int, now: tuple[Node, ...]) -> "Capacity":
+        """Returns a cluster to which machines are added when they are asked for.
+
+        Args:
+            nodes: All that it may have.
+            most: How many there can be at the same time.
+            now: Those that are there.
+        """
+        return cls(
+            _largest_sum([node.cpus for node in nodes], most), _largest_sum([node.gpus for node in nodes], most), 0.0, nodes, most, now
+        )
+
+    @property
+    def grows(self) -> bool:
+        """Whether machines are added when they are asked for."""
+        return self.now is not None
 
     def places(self, cpus: float, gpus: float) -> int | None:
         """Returns how many workers that each ask for so much find a place; None for as many as one likes.
@@ -63,7 +88,12 @@ class Capacity:
         """
         if not cpus and not gpus:
             return None
-        return sum(_places(node, cpus, gpus) for node in self.nodes or (Node(self.cpus, self.gpus),))
+        each = [_places(node, cpus, gpus) for node in self.nodes or (Node(self.cpus, self.gpus),)]
+        return int(_largest_sum(each, self.most))
+
+
+def _largest_sum(numbers: Sequence[float], most: int | None) -> float:
+    return sum(sorted(numbers, reverse=True)[:most])
 
 
 def _places(node: Node, cpus: float, gpus: float) -> int:
@@ -165,10 +195,10 @@ def missing(resources: Resources, capacity: Capacity) -> str:
     workers = resources.least_workers
     asked = f"{workers} worker{'s' if workers > 1 else ''}"
     if _lacks_gpus(resources, capacity):
-        return f"{asked}, which need {workers * resources.gpus_per_worker:g} GPUs, but the cluster has {capacity.gpus:g}"
+        return f"{asked}, which need {workers * resources.gpus_per_worker:g} GPUs, but the cluster {_has(capacity)} {capacity.gpus:g}"
     each = resources.cpus_with(workers)
     if each > capacity.cpus:
-        return f"{asked}, which need {each:g} CPUs with all that belongs to them, but the cluster has {capacity.cpus:g}"
+        return f"{asked}, which need {each:g} CPUs with all that belongs to them, but the cluster {_has(capacity)} {capacity.cpus:g}"
     return f"{asked} with {_each(resources)} each, but {_largest(capacity)}"
 
 
@@ -207,4 +237,10 @@ def _largest(capacity: Capacity) -> str:
     nodes = capacity.nodes or (Node(capacity.cpus, capacity.gpus),)
     kinds = sorted({(node.cpus, node.gpus) for node in nodes}, reverse=True)[:3]
     words = ", ".join(f"{cpus:g} CPUs" + (f" and {gpus:g} GPUs" if gpus else "") for cpus, gpus in kinds)
+    if capacity.grows:
+        return f"the machines that the cluster can have, {capacity.most} at the same time, have {words}"
     return f"its {len(nodes)} machine{'s have' if len(nodes) > 1 else ' has'} {words}"
+
+
+def _has(capacity: Capacity) -> str:
+    return "can grow to" if capacity.grows else "has"

@@ -19,7 +19,9 @@ from orchestrator.runs import RunRequest
 _OWN_RUNS = 64
 
 
-def evidence_of(experiment: Experiment, ledger: Ledger, prices: Prices | None, finished: Callable[[], Sequence[RunRequest]]) -> Evidence:
+def evidence_of(
+    experiment: Experiment, ledger: Ledger, prices: Prices | None, finished: Callable[[], Sequence[RunRequest]], *, is_here: bool = True
+) -> Evidence:
     """Returns what the ledger knows.
 
     Args:
@@ -27,8 +29,10 @@ def evidence_of(experiment: Experiment, ledger: Ledger, prices: Prices | None, f
         ledger: Where to look.
         prices: Of the user's file.
         finished: Runs of the experiment that are in the ledger, asked once they are known.
+        is_here: Whether this machine computes; of others the kind is not known.
     """
     found = survey(ledger)
+    machine = _machine if is_here else _unknown
     executors = {stage.name: stage_resources(experiment, stage).executor for stage in experiment.stages}
 
     def measurements(requests: Sequence[RunRequest]) -> Measurements:
@@ -36,15 +40,19 @@ def evidence_of(experiment: Experiment, ledger: Ledger, prices: Prices | None, f
             timings=read_timings(ledger.store, [work_of(request) for request in requests]),
             own=_own(ledger, finished()) if requests else (),
             starts=found.starts(ledger, experiment.name, executors) if requests else {},
-            machine=_machine,
+            machine=machine,
         )
 
-    return Evidence(measurements, found.askers(experiment.name), prices, _machine)
+    return Evidence(measurements, found.askers(experiment.name), prices, machine)
 
 
 def _machine(gpus: float) -> str | None:
     """The machines of a named cluster are not known here."""
     return None if names_cluster() else machine_kind(gpus)
+
+
+def _unknown(_: float) -> None:
+    return None
 
 
 def _own(ledger: Ledger, finished: Sequence[RunRequest]) -> list[tuple[Work, float]]:

@@ -13,7 +13,7 @@ from orchestrator.planning.expand import best_request, expand_stage, stage_resou
 from orchestrator.planning.guessing import Guesses
 from orchestrator.planning.knowledge import DatasetInfo, Deferred, Expansion, Knowledge, Outcome
 from orchestrator.planning.plan_records import InfeasibleError, Plan, StagePlan
-from orchestrator.planning.prices import Prices, cost_of
+from orchestrator.planning.prices import Prices, cost_of, rent_of
 from orchestrator.planning.work import work_of
 from orchestrator.runs import RunRequest
 
@@ -210,7 +210,10 @@ def _at_once(stage: AnyStage, fits: int, runs: int | None) -> int:
 def _timed(draft: _Draft, known: Measurements, evidence: Evidence) -> StagePlan:
     plan = draft.plan
     time = StageTime() if draft.jobs is None else stage_time(draft.jobs, plan.concurrency, plan.executor, known)
-    if evidence.prices is None or time.seconds is None:
+    if evidence.prices is None:
         return replace(plan, time=time)
-    machine = evidence.machine(plan.resources.gpus_per_worker)
-    return replace(plan, time=time, cost=cost_of(evidence.prices, time.seconds, plan.resources, max(1, plan.concurrency), machine))
+    machine, at_once = evidence.machine(plan.resources.gpus_per_worker), max(1, plan.concurrency)
+    rent = rent_of(evidence.prices, plan.resources, at_once, machine)
+    if time.seconds is None:
+        return replace(plan, time=time, rent=rent)
+    return replace(plan, time=time, cost=cost_of(evidence.prices, time.seconds, plan.resources, at_once, machine), rent=rent)

@@ -9,7 +9,7 @@ from orchestrator.planning.capacity import Capacity, Executor, Resources
 from orchestrator.planning.durations import Span, span_in_words, total
 from orchestrator.planning.estimates import StageTime
 from orchestrator.planning.prices import Cost
-from orchestrator.running.watching import Estimate
+from orchestrator.running.watching import Estimate, Rent
 from orchestrator.runs import RunRequest
 
 _LONGEST_SOURCE = 12
@@ -40,6 +40,7 @@ class StagePlan:
         shared: Who else asks for a run, by its id: earlier stages of this file, and `experiment/stage` of others in the ledger.
         time: How long it will take.
         cost: What it will cost; None without prices.
+        rent: What its machines cost by the hour; None without prices.
     """
 
     name: str
@@ -58,6 +59,7 @@ class StagePlan:
     shared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     time: StageTime = field(default_factory=StageTime)
     cost: Cost | None = None
+    rent: Rent | None = None
 
     @property
     def new(self) -> int | None:
@@ -68,7 +70,9 @@ class StagePlan:
     def estimate(self) -> Estimate:
         """What is left of it, for a `Watch`: the middles of the ranges."""
         seconds = None if self.time.seconds is None else self.time.seconds.middle
-        return Estimate(seconds) if self.cost is None else Estimate(seconds, self.cost.amount.middle, self.cost.currency)
+        if self.cost is None:
+            return Estimate(seconds, rent=self.rent)
+        return Estimate(seconds, self.cost.amount.middle, self.cost.currency, self.rent)
 
     @property
     def sharers(self) -> dict[str, int]:

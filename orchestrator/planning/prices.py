@@ -17,6 +17,7 @@ from orchestrator.experiment.loading import parse_yaml
 from orchestrator.experiment.problems import ExperimentError, collect
 from orchestrator.planning.capacity import Resources
 from orchestrator.planning.durations import Span
+from orchestrator.running.watching import Rent
 
 VARIABLE = "G3DR_PRICES"
 
@@ -98,15 +99,40 @@ def cost_of(prices: Prices, seconds: Span, resources: Resources, at_once: int, m
     Returns:
         None if a worker fits on none of the types.
     """
+    cheapest = _cheapest(prices, resources, at_once, machine)
+    if cheapest is None:
+        return None
+    per_hour, name, count = cheapest
+    return Cost(seconds.times(per_hour / 3600), prices.currency, name, count, prices.machines[name].spot)
+
+
+def rent_of(prices: Prices, resources: Resources, at_once: int, machine: str | None) -> Rent | None:
+    """Returns what the machines of a stage cost by the hour, which is known before its time is.
+
+    Args:
+        prices: Machine types.
+        resources: What each of its runs gets.
+        at_once: Runs at a time.
+        machine: Kind of machine that it is planned for; types of another kind are left out.
+
+    Returns:
+        None if a worker fits on none of the types.
+    """
+    cheapest = _cheapest(prices, resources, at_once, machine)
+    if cheapest is None:
+        return None
+    offer = prices.machines[cheapest[1]]
+    return Rent(offer.per_hour, prices.currency, offer.hosts(resources) / resources.workers)
+
+
+def _cheapest(prices: Prices, resources: Resources, at_once: int, machine: str | None) -> tuple[float, str, int] | None:
+    """Returns the price of all machines for an hour, their type and their number."""
     offers = [
         (count * offer.per_hour, name, count)
         for name, offer in prices.machines.items()
         if offer.kind in (None, machine) and (count := _needed(offer, resources, at_once))
     ]
-    if not offers:
-        return None
-    per_hour, name, count = min(offers)
-    return Cost(seconds.times(per_hour / 3600), prices.currency, name, count, prices.machines[name].spot)
+    return min(offers, default=None)
 
 
 def _needed(offer: MachineType, resources: Resources, at_once: int) -> int:

@@ -104,6 +104,7 @@ class Board(Watch):
         with self._lock:
             now = self._clock()
             found = self._running.setdefault(label, _Run(now))
+            self._waiting.pop(label, None)  # it found its place
             found.steps = steps
             found.report(now, step)
             found.metrics = finite(metrics) or found.metrics

@@ -3,7 +3,8 @@
 Kill it anywhere and run it again: nothing that is finished is repeated, nothing that was begun is lost.
 """
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from g3dr.errors import G3drError
@@ -13,6 +14,7 @@ from orchestrator.datasets import find_datasets, prepare_datasets
 from orchestrator.experiment.spec import AnyStage, Experiment
 from orchestrator.ledger import LeaseKeeper, Leases, Ledger
 from orchestrator.lineage import git_state
+from orchestrator.observing import Observed
 from orchestrator.planning.capacity import Capacity, Node
 from orchestrator.planning.evidence import evidence_of
 from orchestrator.planning.expand import expand_stage
@@ -78,6 +80,20 @@ class Execution:
         """Looks which data sets are packed."""
         self.datasets = find_datasets(self.store, self.experiment)
 
+    @contextmanager
+    def at_cluster(self) -> Iterator[None]:
+        """Stays connected for the length of a with block to the cluster that the environment names, if it names one, to plan for it.
+
+        Raises:
+            ClusterError: It does not answer.
+            ConfigError: The file that says what it can grow to does not.
+        """
+        if not names_cluster():
+            yield
+            return
+        with connected() as self.capacity:
+            yield
+
     def plan(self, prices: Prices | None = None) -> Plan:
         """Plans for the cluster at hand: the connected one, else this machine.
 
@@ -98,7 +114,7 @@ class Execution:
             done.append(request)
             return True
 
-        evidence = evidence_of(self.experiment, self.ledger, prices, lambda: done)
+        evidence = evidence_of(self.experiment, self.ledger, prices, lambda: done, is_here=not self.capacity.grows)
         made = make_plan(self.experiment, knowledge, is_finished, self.capacity, evidence)
         self.estimates = {stage.name: stage.estimate for stage in made.stages}
         return made
@@ -129,9 +145,9 @@ class Execution:
         return index
 
     def _announce(self, stack: ExitStack) -> None:
-        """Lets other terminals and machines look on."""
+        """Lets other terminals and machines look on, and Prometheus."""
         live, before = stack.enter_context(LiveFile(self.store, self.experiment.name)), self.watch
-        self.watch = Together(before, live.board)
+        self.watch = Together(before, live.board, stack.enter_context(Observed(self.experiment.name)).tally)
         stack.callback(setattr, self, "watch", before)
 
     def _run_stages(self, stack: ExitStack) -> list[str]:

@@ -106,11 +106,14 @@ class StageRunner:
         if isinstance(stage, SweepStage):
             resources = stage_resources(self._experiment, stage)
             proposals = sweep_proposals(self._experiment, stage, self._execution.knowledge())
-            return [Work(proposals, resources, max(1, concurrency(resources, capacity)), self._rule(stage, pending))]
+            return [Work(proposals, resources, max(1, concurrency(resources, capacity)), capacity.grows, self._rule(stage, pending))]
         groups: dict[Resources, list[RunRequest]] = {}
         for request in map(placed, pending):
             groups.setdefault(resources_of(request), []).append(request)
-        return [Work(ListedRuns(runs), resources, max(1, concurrency(resources, capacity))) for resources, runs in groups.items()]
+        return [
+            Work(ListedRuns(runs), resources, max(1, concurrency(resources, capacity)), capacity.grows)
+            for resources, runs in groups.items()
+        ]
 
     def _rule(self, stage: SweepStage, known: list[RunRequest]) -> StoppingRule | None:
         """Returns the sweep's early-stopping rule, with all that the ledger knows of earlier attempts."""

@@ -1,5 +1,6 @@
 """What a run of an experiment tells whoever watches; the CLI draws it, tests count it, the default ignores it."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -22,6 +23,25 @@ class Goal:
 
 
 @dataclass(frozen=True)
+class Rent:
+    """Price of the machines that runs of a stage fill.
+
+    Attributes:
+        per_hour: Of one machine.
+        currency: Of the price.
+        runs: How many runs fill one machine; below 1 where a run takes several.
+    """
+
+    per_hour: float
+    currency: str
+    runs: float
+
+    def per_second(self, runs: int) -> float:
+        """Returns the price of a second in which so many runs are computed."""
+        return math.ceil(runs / self.runs - 1e-9) * self.per_hour / 3600
+
+
+@dataclass(frozen=True)
 class Estimate:
     """What a stage still takes, as the plan measured it.
 
@@ -29,11 +49,13 @@ class Estimate:
         seconds: Time of all runs of the stage on this cluster; None where nothing like it was measured yet.
         cost: Price of that time; None without a prices file.
         currency: Of the price.
+        rent: What its machines cost; None without a prices file.
     """
 
     seconds: float | None = None
     cost: float | None = None
     currency: str = ""
+    rent: Rent | None = None
 
 
 class Watch:
@@ -56,6 +78,12 @@ class Watch:
 
     def run_progress(self, label: str, step: int, steps: int, metrics: Mapping[str, float]) -> None:
         """A run has done `step` of `steps` steps."""
+
+    def steps_done(self, label: str, step: int, done: int) -> None:
+        """A run has just done `done` steps, with which it is at `step`; steps that were lost are done, and told, again."""
+
+    def run_mishap(self, label: str, kind: str, *, final: bool) -> None:
+        """An attempt at a run ended too early, by the kind of a `Failure`; if that is not `final`, the run is tried again."""
 
     def run_waits(self, label: str, reason: str) -> None:
         """A run cannot start yet: another orchestrator computes it, or its resources are not there."""
@@ -113,6 +141,14 @@ class Together(Watch):
     def run_progress(self, label: str, step: int, steps: int, metrics: Mapping[str, float]) -> None:
         """See `Watch`."""
         self._tell(lambda watch: watch.run_progress(label, step, steps, metrics))
+
+    def steps_done(self, label: str, step: int, done: int) -> None:
+        """See `Watch`."""
+        self._tell(lambda watch: watch.steps_done(label, step, done))
+
+    def run_mishap(self, label: str, kind: str, *, final: bool) -> None:
+        """See `Watch`."""
+        self._tell(lambda watch: watch.run_mishap(label, kind, final=final))
 
     def run_waits(self, label: str, reason: str) -> None:
         """See `Watch`."""

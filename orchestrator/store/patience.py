@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from orchestrator.store.base import StoreError
 
 _LONGEST_PAUSE_SECONDS = 20.0
+_retries = 0  # of this process
 _CHANCE = secrets.SystemRandom()  # workers that failed together must not come back together, so nothing seeds this
 
 
@@ -42,8 +43,15 @@ class Patience:
 
     def pause(self, failures: int) -> None:
         """Sleeps after the given number of failures in a row: a random part of a span that doubles each time."""
+        global _retries  # noqa: PLW0603  (a count for people; threads that meet here lose one of it, and no lock is worth that)
+        _retries += 1
         span = min(self.backoff_seconds * 2.0 ** (failures - 1), _LONGEST_PAUSE_SECONDS)
         time.sleep(_CHANCE.uniform(0, span))
+
+
+def retries_so_far() -> int:
+    """Returns how often this process has asked a store again."""
+    return _retries
 
 
 def _number(variable: str, default: float) -> float:

@@ -20,9 +20,9 @@ from chaos.processes import called, having, kill, kill_all
 START_SECONDS = 180
 RAY = Path(sys.executable).parent / "ray"
 CLUSTER, NODE = "G3DR_CHAOS_CLUSTER", "G3DR_CHAOS_NODE"
-_OBJECT_STORE_BYTES = 100 * 2**20
-_AGENT_PORTS = ("dashboard-agent-listen", "dashboard-agent-grpc", "metrics-export", "runtime-env-agent")
-_ANY_WORKER_PORT = ("--min-worker-port=0", "--max-worker-port=0")
+OBJECT_STORE_BYTES = 100 * 2**20
+AGENT_PORTS = ("dashboard-agent-listen", "dashboard-agent-grpc", "metrics-export", "runtime-env-agent")
+ANY_WORKER_PORT = ("--min-worker-port=0", "--max-worker-port=0")
 _ATTEMPTS = 4
 _TIMINGS = {  # a dead node is noticed within seconds, a slow one is left alone
     "RAY_health_check_initial_delay_ms": "5000",
@@ -75,6 +75,11 @@ class Cluster:
             **_TIMINGS,
             **self.environment,
         }
+
+    @property
+    def for_head(self) -> dict[str, str]:
+        """What only the head gets."""
+        return {}
 
     @contextmanager
     def running(self, nodes: int = 2) -> Iterator["Cluster"]:
@@ -143,10 +148,26 @@ class Cluster:
             return False
         return True
 
+    def more_for_head(self, port: int) -> dict[str, object]:
+        """Returns further options of the head node, which listens on `port`."""
+        return {}
+
     def _start_head(self) -> None:
+        """Starts the head; again if it gives up, as Ray does where its agents take more than fifteen seconds to start."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        deadline, log = time.monotonic() + START_SECONDS, self._begin_head()
+        while (address := _address_in(log)) is None or not self._answers():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no head after {START_SECONDS} s: {log.read_text()}")
+            if self._started[-1].poll() is not None:
+                kill_all(CLUSTER, self._mark)
+                log = self._begin_head()
+            time.sleep(0.2)
+        self.address = address
+
+    def _begin_head(self) -> Path:
         port, dashboard = free_port(), free_port()
         self.dashboard = f"http://127.0.0.1:{dashboard}"
-        self.folder.mkdir(parents=True, exist_ok=True)
         options = {
             "port": port,
             "include-dashboard": "true",
@@ -155,20 +176,15 @@ class Cluster:
             "ray-client-server-port": free_port(),
             "temp-dir": self.folder / "r",
             "num-cpus": 0,
+            **self.more_for_head(port),
         }
-        log = self._ray("start", "--head", *(f"--{name}={value}" for name, value in options.items()), node=f"{self._mark}-head")
-        deadline = time.monotonic() + START_SECONDS
-        while (address := _address_in(log)) is None or not self._answers():
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"no head after {START_SECONDS} s: {log.read_text()}")
-            time.sleep(0.2)
-        self.address = address
+        return self._ray("start", "--head", *(f"--{name}={value}" for name, value in options.items()), node=f"{self._mark}-head")
 
     def _ray(self, *words: str, node: str) -> Path:
         # A raylet that leaves ports to its agents waits fifteen seconds for them to write them down, and dies on a busy machine.
-        ports = [f"--{name}-port={free_port()}" for name in _AGENT_PORTS]
-        command = [RAY, *words, "--block", f"--object-store-memory={_OBJECT_STORE_BYTES}", *_ANY_WORKER_PORT, *ports]
-        environment = {**self.for_drivers, NODE: node}
+        ports = [f"--{name}-port={free_port()}" for name in AGENT_PORTS]
+        command = [RAY, *words, "--block", f"--object-store-memory={OBJECT_STORE_BYTES}", *ANY_WORKER_PORT, *ports]
+        environment = {**self.for_drivers, NODE: node, **(self.for_head if "--head" in words else {})}
         environment.pop("RAY_ADDRESS")
         with self._log(node).open("w") as log:
             self._started.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True))

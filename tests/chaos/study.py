@@ -19,7 +19,7 @@ objective:
   perceptual: {{weight: 0}}
   pooled_rgb: {{form: l1, weight: 1.0}}
 
-training: {{steps: {train}, batch_size: 2, rays_per_image: 16, learning_rate: 5e-3, log_every: {cadence}, checkpoint_every: {cadence}}}
+training: {{steps: {train}, batch_size: 2, rays_per_image: 16, learning_rate: 5e-3, log_every: {cadence}, checkpoint_every: {saves}}}
 evaluation: {{images: 4, orbit_frames: 2}}
 
 stages:
@@ -60,7 +60,8 @@ class Study:
         sweep: Steps of each trial of the search; 0 leaves it out, and the grid with it.
         grid: Steps of each of the four cells of the grid; 0 leaves it out.
         trials: Trials of the search.
-        cadence: Steps from one checkpoint to the next.
+        cadence: Steps from one report to the next, and from one checkpoint to the next.
+        saves: Steps from one checkpoint to the next, if that is not `cadence`.
         least: Of the two workers of the distributed training, as few go on while a node is missing.
     """
 
@@ -69,6 +70,7 @@ class Study:
     grid: int = 40
     trials: int = 4
     cadence: int = 5
+    saves: int = 0
     least: int = 2
 
     @property
@@ -84,5 +86,5 @@ class Study:
         text = TEXT + "".join(STAGES[phase.name] for phase in self.phases)
         if not self.train:
             text = text.replace("    from: pair\n", "")
-        file.write_text(text.format(**vars(self)), encoding="utf-8")
+        file.write_text(text.format(**{**vars(self), "saves": self.saves or self.cadence}), encoding="utf-8")
         return file

@@ -1,0 +1,1 @@
+"""Submits experiments as Ray jobs over HTTP: what travels, how secrets do, one job for one experiment, and following it."""
