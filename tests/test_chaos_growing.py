@@ -7,6 +7,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
@@ -24,7 +25,8 @@ from orchestrator.cluster.spot_notice import drain
 from orchestrator.store import open_store
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
-CADENCE, TRAIN, SWEEP = 5, 40, 20
+CADENCE, LONG = 5, 200
+STUDY = Study(train=30, sweep=10, grid=0, trials=3, cadence=CADENCE)
 AT_ONCE = 3
 
 
@@ -80,7 +82,7 @@ def undisturbed(room):
     """The outcome of the same experiment on the same cluster, left alone."""
     slow_down(room.folder / "counts", 0.0)
     assert not room.cluster.machines()
-    with room.submitted(Study(train=TRAIN, sweep=SWEEP, grid=0, cadence=CADENCE), "alone") as (process, root):
+    with room.submitted(STUDY, "alone") as (process, root):
         process.wait(timeout=300)
     assert process.returncode == 0, room.log("alone")
     return read_outcome(open_store(root))
@@ -109,7 +111,7 @@ def steps_in(counts):
 
 def test_a_study_survives_the_loss_of_a_machine_and_the_cluster_shrinks(room, undisturbed):
     slow_down(room.folder / "counts", 0.1)
-    with room.submitted(Study(train=TRAIN, sweep=SWEEP, grid=0, cadence=CADENCE), "disturbed") as (process, root):
+    with room.submitted(STUDY, "disturbed") as (process, root):
         counts = Counts(room.folder / "counts", root)
         room.wait_until(lambda: steps_in(counts) >= 2 * CADENCE + 2, 180)
         assert room.cluster.take(busiest(room.cluster)) > 1
@@ -120,19 +122,19 @@ def test_a_study_survives_the_loss_of_a_machine_and_the_cluster_shrinks(room, un
     assert held_leases(store) == []
     assert counts.update().repeated <= CADENCE + 2
     assert room.most >= AT_ONCE
-    room.wait_until(lambda: not room.cluster.machines(), 300)
+    room.wait_until(lambda: not room.cluster.machines(), 60)
 
 
 def test_notice_is_used_and_everything_goes_on_by_itself_after_thirty_seconds_without_any_machine(room):
     slow_down(room.folder / "counts", 0.1)
-    study = Study(train=0, sweep=80, grid=0, trials=3, cadence=CADENCE, saves=1000)  # no checkpoint but those before machines go
+    study = Study(train=0, sweep=LONG, grid=0, trials=3, cadence=CADENCE, saves=1000)  # no checkpoint but those before machines go
     with room.submitted(study, "drought") as (process, root):
         counts, store = Counts(room.folder / "counts", root), open_store(root)
         room.wait_until(lambda: steps_in(counts) >= CADENCE, 180)
         room.cluster.sell_out()
         taken = room.cluster.machines()
-        with patch.dict(os.environ, room.cluster.for_drivers):
-            assert all(drain(60, room.cluster.address, machine) for machine in taken)
+        with patch.dict(os.environ, room.cluster.for_drivers), ThreadPoolExecutor() as pool:
+            assert all(pool.map(lambda machine: drain(60, room.cluster.address, machine), taken))
         room.wait_until(lambda: set(newest_checkpoints(store)) == runs_begun(counts), 60)
         threading.Timer(30, room.cluster.restock).start()
         for machine in taken:
@@ -140,8 +142,8 @@ def test_notice_is_used_and_everything_goes_on_by_itself_after_thirty_seconds_wi
         saved = newest_checkpoints(store)
         room.wait_until(lambda: process.poll() is not None, 240)
     assert saved
-    assert all(0 < step < 80 and step % CADENCE == 0 for step in saved.values())
+    assert all(0 < step < LONG and step % CADENCE == 0 for step in saved.values())
     assert process.returncode == 0, room.log("drought")
     outcome = read_outcome(open_store(root))
-    assert list(outcome.states.values()) == [("finished", 80)] * 3
+    assert list(outcome.states.values()) == [("finished", LONG)] * 3
     assert all(counts.update().computed[run, step] == 1 for run, last in saved.items() for step in range(1, last + 1))

@@ -22,6 +22,7 @@ from cli_fixture import g3dr
 from plugins_ray import bearer
 from tiny_study import summary, without_times, write_study
 
+from orchestrator.cluster.connection import ClusterError
 from orchestrator.cluster.submitting.sealing import VARIABLE
 from orchestrator.ledger import Ledger
 from orchestrator.store import open_store
@@ -122,7 +123,7 @@ class Job:
 
 
 @pytest.fixture(scope="module")
-def job(ray_head, object_store_server, seen, tmp_path_factory):
+def job(ray_head, ray_environment, object_store_server, seen, tmp_path_factory):
     """Two `g3dr submit` of the tiny study at the same moment; one is interrupted when the job runs, the other stays to the end."""
     folder, root, secret = tmp_path_factory.mktemp("submitted"), f"{object_store_server.uri}/submitted", f"canary/{secrets.token_hex(16)}+="
     file = write_study(folder)
@@ -148,12 +149,13 @@ def job(ray_head, object_store_server, seen, tmp_path_factory):
         wait_for(
             lambda: all("pretrain (train): 1 run" in log.read_text() for log in logs),
             shells,
-            lambda: "\n".join(log.read_text() for log in logs),
+            lambda: "\n".join(log.read_text()[-3000:] for log in (*logs, ray_environment / "head.log")),
         )
         with pytest.MonkeyPatch.context() as patch:
             for name, value in environment.items():
                 patch.setenv(name, value)
-            refused = subprocess_like(g3dr, *words, "--set", "training.steps=9")
+            with pytest.raises(ClusterError) as refused:
+                g3dr(*words, "--set", "training.steps=9")
         shells[0].send_signal(signal.SIGINT)
         codes = [shell.wait(timeout=240) for shell in shells]
     finally:
@@ -161,15 +163,7 @@ def job(ray_head, object_store_server, seen, tmp_path_factory):
             shell.kill()
             shell.wait()
     texts = [log.read_text() for log in logs]
-    return Job(root, secret, (codes[0], texts[0]), (codes[1], texts[1]), refused)
-
-
-def subprocess_like(run, *words):
-    from orchestrator.cluster.submitting.placing import OtherJobError
-
-    with pytest.raises(OtherJobError) as caught:
-        run(*words)
-    return str(caught.value)
+    return Job(root, secret, (codes[0], texts[0]), (codes[1], texts[1]), str(refused.value))
 
 
 def wait_for(condition, shells, told):

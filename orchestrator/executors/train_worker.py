@@ -23,4 +23,7 @@ def train_worker(config: dict[str, Any]) -> None:
         wrap=prepare_model,
     )
     for progress in compute_run(request, config["root"], placement, Claim(config["token"], config["attempt"])):
-        ray.train.report(progress.to_report())
+        report = progress.to_report()
+        # Who is finished returns, and Ray Train gives back the machines that it has asked for. A trial that Tune ends is killed, and its
+        # request keeps them for three minutes more; but one that fails has to end the others, who would wait for it.
+        ray.train.report({**report, "done": report["done"] and progress.state != "finished"})
