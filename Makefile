@@ -3,7 +3,7 @@ PYTHON ?= $(shell for version in 3.12 3.13 3.11; do command -v python$$version >
 BIN := .venv/bin
 EXPERIMENT ?= experiments/quickstart.yaml
 
-.PHONY: help setup quickstart procedural test test-ray test-rest test-chaos chaos check fmt bench bench-gpu rehearse-imagenet schema clean
+.PHONY: help setup quickstart procedural test test-ray test-rest test-chaos test-long chaos check fmt bench bench-gpu rehearse-imagenet schema clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,7 +36,10 @@ test-rest: setup ## all other tests
 	$(BIN)/pytest -m "not ray and not chaos"
 
 test-chaos: setup ## a small sample of chaos, on clusters of several nodes that the tests start themselves
-	$(BIN)/pytest -m chaos
+	$(BIN)/pytest -m "chaos and not long"
+
+test-long: setup ## what takes too long for `make test`: a cluster that for a while can have no machines, an elastic run
+	$(BIN)/pytest -m long
 
 chaos: setup ## thirty seeded faults against one experiment, compared with the same left alone; about half an hour (CHAOS="--seed 2" and more)
 	PYTHONPATH=.:tests nice -n 10 $(BIN)/python -m chaos $(CHAOS)

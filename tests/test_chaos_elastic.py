@@ -13,7 +13,7 @@ from chaos.processes import called
 from chaos.setup import TRAINING_WORKERS, TRIAL_ACTORS, LocalSetup
 from chaos.study import Study
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.chaos, pytest.mark.long, pytest.mark.timeout(900)]
 CADENCE, STEPS, LOST_AT = 5, 60, 28
 
 

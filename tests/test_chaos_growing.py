@@ -125,6 +125,7 @@ def test_a_study_survives_the_loss_of_a_machine_and_the_cluster_shrinks(room, un
     room.wait_until(lambda: not room.cluster.machines(), 60)
 
 
+@pytest.mark.long
 def test_notice_is_used_and_everything_goes_on_by_itself_after_thirty_seconds_without_any_machine(room):
     slow_down(room.folder / "counts", 0.1)
     study = Study(train=0, sweep=LONG, grid=0, trials=3, cadence=CADENCE, saves=1000)  # no checkpoint but those before machines go

@@ -255,7 +255,9 @@ def test_without_ray_nothing_is_exported(tally, monkeypatch):
 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr("ray.util.metrics.Gauge", None)
-    RayExporter().export(tally.samples())
+    exporter = RayExporter()
+    exporter.export(tally.samples())
+    assert not exporter._instruments
 
 
 def test_a_counter_is_told_what_it_grew_by(tally, monkeypatch):
