@@ -44,16 +44,15 @@ class Account:
 
 
 @pytest.fixture(scope="module")
-def account(tmp_path_factory):
+def account(tmp_path_factory, object_store_server):
     """One account for all tests: Ray resolves cluster.yaml in it, starts, marks and ends a machine of each type."""
-    from moto import mock_aws
     from moto.ec2.models import instance_types
 
     home = tmp_path_factory.mktemp("home")
     (home / ".ssh").mkdir()
-    with pytest.MonkeyPatch.context() as patch, mock_aws(), warnings.catch_warnings():
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of images, which the simulation does not know
-        for name, value in (("HOME", str(home)), ("AWS_DEFAULT_REGION", REGION), *((f"AWS_{key}", "testing") for key in KEYS)):
+        for name, value in (("HOME", str(home)), *{**object_store_server.environment, "AWS_DEFAULT_REGION": REGION}.items()):
             patch.setenv(name, value)
         patch.setattr(boto3, "DEFAULT_SESSION", None)
         known = instance_types.INSTANCE_TYPES  # a thousand, which take the simulation half a minute to tell
@@ -68,9 +67,6 @@ def account(tmp_path_factory):
             machines |= launch(config, [name for name in config["available_node_types"] if name != "head"])
         policies = {entry["LogicalResourceId"]: entry["PhysicalResourceId"] for entry in stack_resources() if "PhysicalResourceId" in entry}
         yield Account(outputs, policies, config, machines, person, head)
-
-
-KEYS = ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")
 
 
 def make_stack() -> dict[str, str]:

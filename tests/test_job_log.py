@@ -172,6 +172,7 @@ def test_a_job_keeps_plan_news_and_report(run_tiny, store, tmp_path, capsys):
 
 def test_a_job_whose_runs_failed_keeps_the_sentence(run_tiny, store, capsys):
     def compute(execution):
+        execution.watch.stage_started("pretrain", "train", 1, 0)
         raise RunFailedError("2 failed, the first: no room")
 
     assert run_tiny(compute, "--yes") == 1

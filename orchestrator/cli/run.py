@@ -17,6 +17,7 @@ from orchestrator.planning.plan_records import Plan
 from orchestrator.planning.prices import read_prices
 from orchestrator.planning.thresholds import Threshold, read_threshold
 from orchestrator.running.execution import Execution, RunFailedError
+from orchestrator.running.watching import Together, Watch
 from orchestrator.tracking.job_log import JobLog
 
 
@@ -48,12 +49,22 @@ def run(
             plan.check()
             if all(stage.new == 0 for stage in plan.stages):
                 out.print("everything is in the ledger already; writing the report", highlight=False)
-            elif yes or _agreed(plan, threshold, out):
-                log.begin()
-            else:
+            elif not (yes or _agreed(plan, threshold, out)):
                 raise typer.Exit(1)
+            execution.watch = Together(watch, _Begins(log))
             index = _run(execution, watch)
         _say_where(out, f"{execution.store.uri}/{index}")
+
+
+class _Begins(Watch):
+    """Has the job's log kept as soon as something is computed; what is refused before leaves nothing behind."""
+
+    def __init__(self, log: JobLog) -> None:
+        self._log = log
+
+    def stage_started(self, stage: str, kind: str, runs: int, finished: int) -> None:  # noqa: ARG002  (the watch's signature)
+        """Something is computed."""
+        self._log.begin()
 
 
 def _run(execution: Execution, watch: PlainWatch) -> str:
