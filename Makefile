@@ -3,7 +3,7 @@ PYTHON ?= $(shell for version in 3.12 3.13 3.11; do command -v python$$version >
 BIN := .venv/bin
 EXPERIMENT ?= experiments/quickstart.yaml
 
-.PHONY: help setup quickstart procedural test test-ray test-rest test-chaos test-long chaos check fmt bench bench-gpu rehearse-imagenet schema clean
+.PHONY: help setup quickstart procedural test test-ray test-rest test-jobs test-chaos test-long chaos check fmt bench bench-gpu rehearse-imagenet schema clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,10 +27,13 @@ procedural: setup ## the same study at 64 px; about 45 minutes on two cores
 	$(BIN)/g3dr run experiments/procedural.yaml --yes
 
 test: setup ## the whole test suite
-	@$(MAKE) --no-print-directory --jobs 2 test-ray test-rest test-chaos
+	@$(MAKE) --no-print-directory --jobs 2 test-ray test-rest test-jobs test-chaos
 
 test-ray: setup ## the tests that need a Ray cluster, most of whose time is waiting for processes to start
-	$(BIN)/pytest -m ray
+	$(BIN)/pytest -m "ray and not jobs"
+
+test-jobs: setup ## the tests that submit jobs to a Ray cluster
+	$(BIN)/pytest -m jobs
 
 test-rest: setup ## all other tests
 	$(BIN)/pytest -m "not ray and not chaos"

@@ -11,7 +11,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -78,13 +78,14 @@ def study(root: str, *, quick: bool, resolution: int = 64) -> tuple[Experiment, 
     return experiment, next(iter(requests))  # type: ignore[arg-type]  # nothing is deferred here
 
 
-def shares(*, quick: bool, resolution: int = 64) -> dict[str, float]:
+def shares(*, quick: bool, resolution: int = 64) -> Iterator[tuple[str, float]]:
     """Measures an untrained model twice: with features of real pictures computed, and with those that the first time has kept."""
     with tempfile.TemporaryDirectory() as root:
         _, request = study(root, quick=quick, resolution=resolution)
         ledger, model = Ledger(open_store(root)), G3DR(request.spec.model).eval()
-        first, again = _timed(request, model, ledger), _timed(request, model, ledger)
-    return {**{f"first_{name}": value for name, value in first.items()}, **{f"again_{name}": value for name, value in again.items()}}
+        for time_of_it in ("first", "again"):
+            for name, value in _timed(request, model, ledger).items():
+                yield f"{time_of_it}_{name}", value
 
 
 def _timed(request: RunRequest, model: G3DR, ledger: Ledger) -> dict[str, float]:
@@ -102,7 +103,7 @@ def _timed(request: RunRequest, model: G3DR, ledger: Ledger) -> dict[str, float]
     }
 
 
-def along(*, quick: bool, resolution: int = 64) -> dict[str, float]:
+def along(*, quick: bool, resolution: int = 64) -> Iterator[tuple[str, float]]:
     """Trains in turns with measurements along the way and without; steps a second of the training alone, medians."""
     rates: dict[str, list[float]] = {"with": [], "without": []}
     measured = []
@@ -117,12 +118,10 @@ def along(*, quick: bool, resolution: int = 64) -> dict[str, float]:
                 if every:
                     measured.append(len(ledger.store.list(f"runs/{run.spec.id}/evaluations/{run.measurement}/steps")))
     medians = {name: statistics.median(values) for name, values in rates.items()}
-    return {
-        "steps_per_second_without": medians["without"],
-        "steps_per_second_with": medians["with"],
-        "slower_percent": 100 * (1 - medians["with"] / medians["without"]),
-        "measured_beside_the_training": statistics.median(measured),
-    }
+    yield "steps_per_second_without", medians["without"]
+    yield "steps_per_second_with", medians["with"]
+    yield "slower_percent", 100 * (1 - medians["with"] / medians["without"])
+    yield "measured_beside_the_training", statistics.median(measured)
 
 
 def _steps_a_second(request: RunRequest, ledger: Ledger) -> float:
@@ -136,7 +135,7 @@ def _steps_a_second(request: RunRequest, ledger: Ledger) -> float:
     return 0.0 if status is None or not status.seconds else status.step / status.seconds
 
 
-MEASUREMENTS: Mapping[str, Callable[..., dict[str, float]]] = {"shares": shares, "along": along}
+MEASUREMENTS: Mapping[str, Callable[..., Iterator[tuple[str, float]]]] = {"shares": shares, "along": along}
 
 
 def main() -> int:
@@ -148,7 +147,7 @@ def main() -> int:
     options = parser.parse_args()
     resolution = options.resolution or {"shares": 128, "along": 64}[options.only]
     console = Console(soft_wrap=True, highlight=False)
-    for what, value in MEASUREMENTS[options.only](quick=options.quick, resolution=resolution).items():
+    for what, value in MEASUREMENTS[options.only](quick=options.quick, resolution=resolution):
         console.print(f"{options.only}, {what}: {value:.4g}")
     console.print(f"{torch.get_num_threads()} threads, PyTorch {torch.__version__}")
     return 0

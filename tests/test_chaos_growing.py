@@ -25,9 +25,8 @@ from orchestrator.cluster.spot_notice import drain
 from orchestrator.store import open_store
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
-CADENCE, LONG = 5, 200
-STUDY = Study(train=30, sweep=10, grid=0, trials=3, cadence=CADENCE)
-AT_ONCE = 3
+CADENCE, LONG, AT_ONCE = 5, 200, 3
+STUDY = Study(train=30, sweep=10, grid=0, trials=AT_ONCE, batch=AT_ONCE, cadence=CADENCE)
 
 
 class Room:
@@ -128,7 +127,9 @@ def test_a_study_survives_the_loss_of_a_machine_and_the_cluster_shrinks(room, un
 @pytest.mark.long
 def test_notice_is_used_and_everything_goes_on_by_itself_after_thirty_seconds_without_any_machine(room):
     slow_down(room.folder / "counts", 0.1)
-    study = Study(train=0, sweep=LONG, grid=0, trials=3, cadence=CADENCE, saves=1000)  # no checkpoint but those before machines go
+    study = Study(
+        train=0, sweep=LONG, grid=0, trials=AT_ONCE, batch=AT_ONCE, cadence=CADENCE, saves=1000
+    )  # no checkpoint but those before machines go
     with room.submitted(study, "drought") as (process, root):
         counts, store = Counts(room.folder / "counts", root), open_store(root)
         room.wait_until(lambda: steps_in(counts) >= CADENCE, 180)
@@ -146,5 +147,5 @@ def test_notice_is_used_and_everything_goes_on_by_itself_after_thirty_seconds_wi
     assert all(0 < step < LONG and step % CADENCE == 0 for step in saved.values())
     assert process.returncode == 0, room.log("drought")
     outcome = read_outcome(open_store(root))
-    assert list(outcome.states.values()) == [("finished", LONG)] * 3
+    assert list(outcome.states.values()) == [("finished", LONG)] * AT_ONCE
     assert all(counts.update().computed[run, step] == 1 for run, last in saved.items() for step in range(1, last + 1))

@@ -189,7 +189,7 @@ def statistics(*keys, shift=None, seed=0):
 
 
 def test_the_benchmark_says_which_share_of_the_time_is_not_rendering():
-    found = shares(quick=True)
+    found = dict(shares(quick=True))
     assert 0 < found["again_rendering_core_s"] < found["again_measuring_core_s"]
     assert 0 < found["again_elsewhere_percent"] < 100
 

@@ -11,7 +11,7 @@ from tiny_study import summary, without_times, write_study
 from orchestrator.ledger import Ledger
 from orchestrator.store import open_store
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.jobs]
 ID = "tiny-study"
 
 

@@ -27,7 +27,7 @@ from orchestrator.cluster.submitting.sealing import VARIABLE
 from orchestrator.ledger import Ledger
 from orchestrator.store import open_store
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.jobs]
 REPOSITORY = Path(__file__).parent.parent
 CANARY = "AWS_SESSION_TOKEN"
 PASSED = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", CANARY)

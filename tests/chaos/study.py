@@ -35,7 +35,7 @@ STAGES = {
     data: animals
     from: pair
     axes: {{objective.rgb.form: [l1, l2, smooth_l1, cosine], training.learning_rate: {{log_uniform: [1e-4, 1e-2]}}}}
-    search: {{algorithm: optuna, trials: {trials}, batch: 2, metric: novel_depth_rmse, mode: min, seed: 3}}
+    search: {{algorithm: optuna, trials: {trials}, batch: {batch}, metric: novel_depth_rmse, mode: min, seed: 3}}
     training: {{steps: {sweep}}}
 """,
     "cells": """\
@@ -60,6 +60,7 @@ class Study:
         sweep: Steps of each trial of the search; 0 leaves it out, and the grid with it.
         grid: Steps of each of the four cells of the grid; 0 leaves it out.
         trials: Trials of the search.
+        batch: Of them that are proposed at the same time.
         cadence: Steps from one report to the next, and from one checkpoint to the next.
         saves: Steps from one checkpoint to the next, if that is not `cadence`.
         least: Of the two workers of the distributed training, as few go on while a node is missing.
@@ -69,6 +70,7 @@ class Study:
     sweep: int = 40
     grid: int = 40
     trials: int = 4
+    batch: int = 2
     cadence: int = 5
     saves: int = 0
     least: int = 2
