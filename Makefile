@@ -41,7 +41,7 @@ test-rest: setup ## all other tests
 test-chaos: setup ## a small sample of chaos, on clusters of several nodes that the tests start themselves
 	$(BIN)/pytest -m "chaos and not long"
 
-test-long: setup ## what takes too long for `make test`: a cluster that for a while can have no machines, an elastic run
+test-long: setup ## what takes too long for `make test`: clusters that grow, lose machines and for a while have none
 	$(BIN)/pytest -m long
 
 chaos: setup ## thirty seeded faults against one experiment, compared with the same left alone; about half an hour (CHAOS="--seed 2" and more)

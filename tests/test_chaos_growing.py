@@ -24,7 +24,7 @@ from chaos.study import Study
 from orchestrator.cluster.spot_notice import drain
 from orchestrator.store import open_store
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.chaos, pytest.mark.long, pytest.mark.timeout(600)]
 CADENCE, LONG, AT_ONCE = 5, 200, 3
 STUDY = Study(train=30, sweep=10, grid=0, trials=AT_ONCE, batch=AT_ONCE, cadence=CADENCE)
 
@@ -124,7 +124,6 @@ def test_a_study_survives_the_loss_of_a_machine_and_the_cluster_shrinks(room, un
     room.wait_until(lambda: not room.cluster.machines(), 60)
 
 
-@pytest.mark.long
 def test_notice_is_used_and_everything_goes_on_by_itself_after_thirty_seconds_without_any_machine(room):
     slow_down(room.folder / "counts", 0.1)
     study = Study(
