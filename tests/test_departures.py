@@ -6,17 +6,10 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from clocks import Clock
 
 from orchestrator.cluster import departures, spot_notice
 from orchestrator.cluster.departures import CHECKPOINT_SECONDS, Departures
-
-
-class Clock:
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+from clocks import Clock
 from lease_fixture import ELSEWHERE, FlakyStore, wait_for
 
 from orchestrator.ledger import LeaseLostError, Leases, Ledger, RunStatus
@@ -16,16 +17,6 @@ from orchestrator.store import StoreError, open_store
 pytestmark = pytest.mark.unit
 
 SLEEPER = "import sys, time; print('up', flush=True); time.sleep(600)"
-
-
-class Clock:
-    """Goes on when it is told to."""
-
-    def __init__(self, now: float = 0.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from clocks import Clock
 
 from orchestrator.observing import Observed, catalog
 from orchestrator.observing.exporter import RayExporter
@@ -15,16 +16,9 @@ from orchestrator.store.patience import Patience
 pytestmark = pytest.mark.unit
 
 
-class Clock:
-    now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return Clock(100.0)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+from clocks import Clock
 
 from orchestrator.running.board import Board
 from orchestrator.running.live import LiveFile, read_live
@@ -14,16 +15,9 @@ from orchestrator.store import FolderStore, StoreError
 pytestmark = pytest.mark.unit
 
 
-class Clock:
-    now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return Clock(100.0)
 
 
 @pytest.fixture

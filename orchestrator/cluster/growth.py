@@ -5,7 +5,7 @@ that matters itself, as in G3DR_CLUSTER='{available_node_types: {cpu: {resources
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,10 +67,20 @@ def grown(document: Mapping[str, Any], now: tuple[Node, ...] = ()) -> Capacity:
     types = machine_types(document)
     workers = sum(kind.most for kind in types if not kind.is_head)
     limit = document.get("max_workers")
-    most = workers if not isinstance(limit, int) else min(workers, limit)
-    heads = tuple(kind.node for kind in types if kind.is_head and kind.node != Node(0))
-    nodes = tuple(kind.node for kind in types if not kind.is_head for _ in range(min(kind.most, most)))
-    return Capacity.growing(heads + nodes, len(heads) + most, now)
+    return full_grown(types, workers if not isinstance(limit, int) else min(workers, limit), now)
+
+
+def full_grown(types: Sequence[MachineType], most_workers: int, now: tuple[Node, ...] = ()) -> Capacity:
+    """Returns the cluster with all machines that it may have; a head that computes nothing does not count.
+
+    Args:
+        types: Its kinds of machines.
+        most_workers: Workers of all kinds that there may be at the same time.
+        now: The machines that are there already.
+    """
+    useful = [kind for kind in types if not kind.is_head or kind.node != Node(0)]
+    nodes = tuple(kind.node for kind in useful for _ in range(kind.most))
+    return Capacity.growing(nodes, most_workers + sum(kind.is_head for kind in useful), now)
 
 
 def machine_types(document: Mapping[str, Any]) -> list[MachineType]:
@@ -118,7 +128,8 @@ def _of_launcher(document: Mapping[str, Any]) -> Iterator[MachineType]:
         resources = kind.get("resources") or {}
         if "CPU" not in resources and not is_head:
             raise ConfigError(f"available_node_types.{name}.resources", dict(resources), "its CPU, and its GPU if it has some")
-        yield MachineType(str(name), Node(float(resources.get("CPU", 0)), float(resources.get("GPU", 0))), int(most), is_head)
+        node = Node(float(resources.get("CPU", 0)), float(resources.get("GPU", 0)))
+        yield MachineType(str(name), node, 1 if is_head else int(most), is_head)
 
 
 def _of_kuberay(spec: Mapping[str, Any]) -> Iterator[MachineType]:

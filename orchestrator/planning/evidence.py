@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from itertools import islice
 
-from orchestrator.cluster import names_cluster
 from orchestrator.experiment.spec import Experiment
 from orchestrator.ledger import Ledger
 from orchestrator.planning.estimates import Measurements
@@ -20,7 +19,7 @@ _OWN_RUNS = 64
 
 
 def evidence_of(
-    experiment: Experiment, ledger: Ledger, prices: Prices | None, finished: Callable[[], Sequence[RunRequest]], *, is_here: bool = True
+    experiment: Experiment, ledger: Ledger, prices: Prices | None, finished: Callable[[], Sequence[RunRequest]], *, is_here: bool
 ) -> Evidence:
     """Returns what the ledger knows.
 
@@ -29,10 +28,10 @@ def evidence_of(
         ledger: Where to look.
         prices: Of the user's file.
         finished: Runs of the experiment that are in the ledger, asked once they are known.
-        is_here: Whether this machine computes; of others the kind is not known.
+        is_here: Whether this machine computes; the kinds of a cluster's are not known.
     """
     found = survey(ledger)
-    machine = _machine if is_here else _unknown
+    machine = machine_kind if is_here else _unknown
     executors = {stage.name: stage_resources(experiment, stage).executor for stage in experiment.stages}
 
     def measurements(requests: Sequence[RunRequest]) -> Measurements:
@@ -44,11 +43,6 @@ def evidence_of(
         )
 
     return Evidence(measurements, found.askers(experiment.name), prices, machine)
-
-
-def _machine(gpus: float) -> str | None:
-    """The machines of a named cluster are not known here."""
-    return None if names_cluster() else machine_kind(gpus)
 
 
 def _unknown(_: float) -> None:

@@ -114,7 +114,8 @@ class Execution:
             done.append(request)
             return True
 
-        evidence = evidence_of(self.experiment, self.ledger, prices, lambda: done, is_here=not self.capacity.grows)
+        is_here = not (names_cluster() or self.capacity.grows)
+        evidence = evidence_of(self.experiment, self.ledger, prices, lambda: done, is_here=is_here)
         made = make_plan(self.experiment, knowledge, is_finished, self.capacity, evidence)
         self.estimates = {stage.name: stage.estimate for stage in made.stages}
         return made

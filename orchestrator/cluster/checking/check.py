@@ -9,7 +9,7 @@ from pathlib import Path
 from orchestrator.cluster.checking.aws import aws_findings
 from orchestrator.cluster.checking.costs import hourly_cost, priced, resource_findings
 from orchestrator.cluster.checking.findings import Finding, doubtful, unfilled
-from orchestrator.cluster.checking.fitting import fits, full_grown
+from orchestrator.cluster.checking.fitting import capacity_of, fits
 from orchestrator.cluster.checking.kuberay import autoscaling_config, kuberay_findings
 from orchestrator.cluster.checking.kuberay_growth import growth_findings
 from orchestrator.cluster.checking.kuberay_shapes import cluster_path, cluster_spec, shape_findings
@@ -97,7 +97,7 @@ def _with_machines(
 ) -> ClusterReport:
     offers = priced(machines, prices)
     findings = [*report.findings, *resource_findings(offers, path), *_unknown_resources(machines, path)]
-    found, misfits = fits(experiments, full_grown(machines, report.most_workers)) if experiments else ([], [])
+    found, misfits = fits(experiments, capacity_of(machines, report.most_workers)) if experiments else ([], [])
     cost = hourly_cost(offers, prices, report.most_workers)
     return ClusterReport(
         report.file, report.provider, (*findings, *misfits), tuple(offers), report.most_workers, cost, tuple(found), report.note

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from orchestrator.cluster.checking.findings import Finding, wrong
 from orchestrator.cluster.checking.machines import Machine
+from orchestrator.cluster.growth import MachineType, full_grown
 from orchestrator.experiment.loading import load_experiment
 from orchestrator.experiment.spec import Experiment
 from orchestrator.planning.capacity import Capacity, Node, Resources, concurrency, missing
@@ -30,16 +31,15 @@ class Fit:
     at_once: int
 
 
-def full_grown(machines: Sequence[Machine], most_workers: int) -> Capacity:
+def capacity_of(machines: Sequence[Machine], most_workers: int) -> Capacity:
     """Returns the cluster with all machines that it may have.
 
     Args:
         machines: Its kinds; what Ray counts of them must be known.
         most_workers: Workers of all kinds that there may be at once.
     """
-    useful = [machine for machine in machines if not machine.is_head or machine.cpus or machine.gpus]
-    nodes = tuple(Node(machine.cpus or 0.0, machine.gpus) for machine in useful for _ in range(machine.most))
-    return Capacity.growing(nodes, most_workers + sum(machine.is_head for machine in useful), ())
+    types = [MachineType(machine.name, Node(machine.cpus or 0.0, machine.gpus), machine.most, machine.is_head) for machine in machines]
+    return full_grown(types, most_workers)
 
 
 def fits(files: Sequence[Path], capacity: Capacity) -> tuple[list[Fit], list[Finding]]:
