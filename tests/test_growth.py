@@ -82,6 +82,8 @@ def test_the_variable_names_a_file_or_holds_the_part_that_matters(tmp_path, monk
         ("{a: 1}", "available_node_types"),
         ("{available_node_types: {gpu: {max_workers: 4}}}", "available_node_types.gpu.resources"),
         ("{spec: {headGroupSpec: {}}}", "headGroupSpec.template"),
+        ("{available_node_types: {a: 3}}", "resources and numbers are numbers"),
+        ("{available_node_types: {a: {resources: {CPU: many}}}}", "resources and numbers are numbers"),
     ],
 )
 def test_what_is_no_cluster_is_refused(source, says) -> None:

@@ -89,6 +89,14 @@ def machine_types(document: Mapping[str, Any]) -> list[MachineType]:
     Raises:
         ConfigError: It is neither, or a machine's resources are not said.
     """
+    try:
+        return _machine_types(document)
+    except (AttributeError, TypeError, ValueError):
+        allowed = "machines whose resources and numbers are numbers; g3dr cluster check names every mistake"
+        raise ConfigError("the cluster's file", "something else", allowed) from None
+
+
+def _machine_types(document: Mapping[str, Any]) -> list[MachineType]:
     if isinstance(document.get("available_node_types"), Mapping):
         return list(_of_launcher(document))
     spec = document.get("spec")
