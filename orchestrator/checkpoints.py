@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from g3dr.config import ModelConfig
 from g3dr.errors import CheckpointError
+from g3dr.networks import NetworkKind
 from g3dr.training.layout import INDEX, MODEL
 from g3dr.training.recorded_config import meaning
 from orchestrator.experiment.settings import overlaid
 from orchestrator.experiment.sources import parse_origin
-from orchestrator.experiment.spec import Experiment
+from orchestrator.experiment.spec import AnyStage, Experiment, NetworkStage
 from orchestrator.ledger import Ledger
 from orchestrator.model_file import ModelFile
 from orchestrator.runs import RunSpec
@@ -182,8 +183,14 @@ def outside_identities(experiment: Experiment, root: Store) -> dict[str, str]:
     Raises:
         CheckpointError: One is not there.
     """
-    origins = [parse_origin(stage.source) for stage in experiment.stages if stage.source]
+    origins = [parse_origin(source) for stage in experiment.stages for source in sources_of(stage)]
     return {origin.name: _identity(origin.name, root) for origin in origins if origin.kind == "checkpoint"}
+
+
+def sources_of(stage: AnyStage) -> list[str]:
+    """Returns what a stage builds on: where it starts from, and the autoencoder of a denoiser."""
+    named = (stage.source, stage.autoencoder if isinstance(stage, NetworkStage) else None)
+    return [source for source in named if source]
 
 
 def check_outside(experiment: Experiment, root: Store) -> None:
@@ -193,10 +200,23 @@ def check_outside(experiment: Experiment, root: Store) -> None:
         CheckpointError: One is missing, damaged, of another size, or was trained with weights that mean something else.
     """
     for stage in experiment.stages:
+        if isinstance(stage, NetworkStage):
+            _check_networks(stage, root)
+            continue
         origin = parse_origin(stage.source) if stage.source else None
         if origin is not None and origin.kind == "checkpoint":
             settings = overlaid(experiment.base, {"model": getattr(stage, "model", {})}, f"stages.{stage.name}")
             _check_fit(settings.model, origin.name, root)
+
+
+def _check_networks(stage: NetworkStage, root: Store) -> None:
+    from orchestrator.network_weights import open_network  # noqa: PLC0415  (which finds checkpoints with this module)
+
+    wanted: tuple[tuple[str | None, NetworkKind], ...] = ((stage.source, stage.network.kind), (stage.autoencoder, "autoencoder"))
+    for source, kind in wanted:
+        origin = parse_origin(source) if source else None
+        if origin is not None and origin.kind == "checkpoint":
+            open_network(origin.name, root, kind)
 
 
 def _check_fit(config: ModelConfig, name: str, root: Store) -> None:

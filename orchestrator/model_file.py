@@ -56,4 +56,4 @@ class ModelFile:
             index = read_index(self._folder.read_bytes(INDEX), where)
             check_digest(self._digest.result(), index.sha256[MODEL], f"{where}/{MODEL}")
             model = load_file(self._on_disk) if self._on_disk else load(self._data)
-        return Checkpoint(step=index.step, model=model, optimizer={}, config=index.config)
+        return Checkpoint(step=index.step, model=model, optimizer={}, config=index.config, network=index.network)

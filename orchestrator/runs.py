@@ -8,6 +8,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from g3dr.config import DeviceChoice, ModelConfig, ObjectiveConfig, TrainingConfig
+from g3dr.networks import NetworkConfig, network_from_json, network_to_json
 from orchestrator.experiment.settings import EvaluationSettings, Settings, checked
 from orchestrator.timing_spec import TimingSpec
 
@@ -43,12 +44,21 @@ def content_id(value: Any) -> str:
     return _digest(_text(value))
 
 
+def _left_out(value: Any) -> tuple[str, ...]:
+    """What does not count: how a training logs, and whichever of G3DR and another network a run does not train."""
+    if isinstance(value, TrainingConfig):
+        return _NOT_IN_ID
+    if isinstance(value, RunSpec):
+        return ("network", "autoencoder") if value.network is None else ("model", "objective")
+    return ()
+
+
 @lru_cache(maxsize=4096, typed=True)
 def _part(value: Any) -> str:
     """The text of a frozen dataclass or a value within an id's text; remembered, because the runs of a sweep share most of theirs."""
     if not is_dataclass(value):
         return _text(value)
-    left_out = _NOT_IN_ID if isinstance(value, TrainingConfig) else ()
+    left_out = _left_out(value)
     names = sorted(member.name for member in fields(value) if member.name not in left_out)
     return "{" + ",".join(f'"{name}":{_part(getattr(value, name))}' for name in names) + "}"
 
@@ -79,13 +89,15 @@ class RunSpec:
     """All that determines the result of a training.
 
     Attributes:
-        model: Shape of the network.
-        objective: Losses.
+        model: Shape of G3DR; without meaning where another network is trained.
+        objective: Its losses, likewise.
         training: Steps, batch, schedules; how often it logs and how it saves memory are not part of the id.
         data: The rows it trains on.
         initial: Run id or SHA-256 of the checkpoint that it starts from; None for random weights.
         seed: Seed of everything random.
         compute_version: Version of the code that computes.
+        network: The network of the front end that is trained instead of G3DR; None for G3DR itself.
+        autoencoder: Run id or SHA-256 of the autoencoder in whose latent space a denoiser works; None for other networks.
     """
 
     model: ModelConfig
@@ -95,6 +107,13 @@ class RunSpec:
     initial: str | None = None
     seed: int = 0
     compute_version: str = COMPUTE_VERSION
+    network: NetworkConfig | None = None
+    autoencoder: str | None = None
+
+    @property
+    def resolution(self) -> int:
+        """Side of the pictures that it trains on, pixels."""
+        return self.model.generator.resolution if self.network is None else self.network.resolution
 
     @cached_property
     def id(self) -> str:
@@ -103,17 +122,19 @@ class RunSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain mappings, lists and values."""
-        record: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return record
+        own: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        if self.network is None:
+            return {name: value for name, value in own.items() if name not in ("network", "autoencoder")}
+        return {**own, "network": network_to_json(self.network)}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "RunSpec":
         """Reads what `to_json` wrote."""
         settings = checked({name: record[name] for name in ("model", "objective", "training")})
-        data = DataSelection.from_json(record["data"])
-        return cls(
-            settings.model, settings.objective, settings.training, data, record["initial"], record["seed"], record["compute_version"]
-        )
+        own = {name: record[name] for name in ("initial", "seed", "compute_version")}
+        if record.get("network"):
+            own |= {"network": network_from_json(record["network"], "a run"), "autoencoder": record["autoencoder"]}
+        return cls(settings.model, settings.objective, settings.training, DataSelection.from_json(record["data"]), **own)
 
 
 @dataclass(frozen=True)
@@ -175,6 +196,7 @@ class RunRequest:
         stage: The stage that asks.
         data_uri: Where the data set of `spec.data` lies.
         initial_path: Folder of the initial checkpoint: a path below the root, or a URI; None for random weights.
+        autoencoder_path: Folder of the autoencoder of `spec.autoencoder`, likewise.
         evaluation: How the run is measured; None if it is not.
         evaluation_data_uri: Where the data set of `evaluation.data` lies.
         workers: Data-parallel workers.
@@ -197,6 +219,7 @@ class RunRequest:
     stage: str
     data_uri: str
     initial_path: str | None = None
+    autoencoder_path: str | None = None
     evaluation: EvaluationSpec | None = None
     evaluation_data_uri: str | None = None
     workers: int = 1

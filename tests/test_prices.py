@@ -9,10 +9,10 @@ from orchestrator.experiment.problems import ExperimentError
 from orchestrator.planning.capacity import Capacity, Resources
 from orchestrator.planning.durations import Span
 from orchestrator.planning.estimates import StageTime
+from orchestrator.planning.expense import Estimate
 from orchestrator.planning.plan_records import Plan, StagePlan
 from orchestrator.planning.prices import Cost, Prices, cost_of, read_prices
 from orchestrator.planning.thresholds import Threshold, read_threshold
-from orchestrator.running.watching import Estimate
 
 pytestmark = pytest.mark.unit
 

@@ -9,8 +9,9 @@ from orchestrator.observing import Observed, catalog
 from orchestrator.observing.exporter import RayExporter
 from orchestrator.observing.tally import Tally
 from orchestrator.planning.capacity import Resources
+from orchestrator.planning.expense import Estimate, Rent
 from orchestrator.planning.prices import Prices, rent_of
-from orchestrator.running.watching import Estimate, Goal, Rent
+from orchestrator.running.watching import Goal
 from orchestrator.store.patience import Patience
 
 pytestmark = pytest.mark.unit

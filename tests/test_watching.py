@@ -6,10 +6,11 @@ import time
 import pytest
 from clocks import Clock
 
+from orchestrator.planning.expense import Estimate
 from orchestrator.running.board import Board
 from orchestrator.running.live import LiveFile, read_live
 from orchestrator.running.snapshot import Snapshot
-from orchestrator.running.watching import Estimate, Goal, Together, Watch
+from orchestrator.running.watching import Goal, Together, Watch
 from orchestrator.store import FolderStore, StoreError
 
 pytestmark = pytest.mark.unit

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -33,13 +34,16 @@ class Checkpoint:
         step: Steps that were done.
         model: The model's state by the published parameter names.
         optimizer: Adam's moments, as `<parameter>.exp_avg` and `<parameter>.exp_avg_sq`; empty for a model alone.
-        config: What the model was, so that nobody needs the experiment to load it; None in checkpoints made before it was recorded.
+        config: What the model was, so that nobody needs the experiment to load it; None in checkpoints made before it was recorded, and
+            in those of other networks.
+        network: What a network of the front end was: its `kind` and the fields of its configuration; None for G3DR itself.
     """
 
     step: int
     model: dict[str, Tensor]
     optimizer: dict[str, Tensor]
     config: ModelConfig | None = None
+    network: Mapping[str, Any] | None = None
 
 
 def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -56,6 +60,8 @@ def write_checkpoint(checkpoint: Checkpoint) -> dict[str, bytes]:
     index = {"format": FORMAT, "step": checkpoint.step, "sha256": checksums, "bytes": sizes}
     if checkpoint.config is not None:
         index["config"] = config_to_json(checkpoint.config)
+    if checkpoint.network is not None:
+        index["network"] = dict(checkpoint.network)
     files[INDEX] = json.dumps(index, indent=1, sort_keys=True).encode()
     return files
 
@@ -69,12 +75,14 @@ class Index:
         sha256: Of the other files, by name, in hexadecimal.
         config: As in `Checkpoint`.
         sizes: Bytes of the other files, by name; empty in checkpoints made before they were recorded.
+        network: As in `Checkpoint`.
     """
 
     step: int
     sha256: Mapping[str, str]
     config: ModelConfig | None
     sizes: Mapping[str, int] = field(default_factory=dict)
+    network: Mapping[str, Any] | None = None
 
 
 @contextmanager
@@ -113,7 +121,8 @@ def read_index(data: bytes, where: str) -> Index:
         sizes = {str(name): int(size) for name, size in index.get("bytes", {}).items()}
         if MODEL not in checksums or int(index["step"]) < 0:
             raise CheckpointError(f"{where}/{INDEX}: names no {MODEL}, or a step below 0")
-        return Index(int(index["step"]), checksums, config, sizes)
+        network = dict(index["network"]) if index.get("network") else None
+        return Index(int(index["step"]), checksums, config, sizes, network)
 
 
 def read_checkpoint(files: CheckpointFiles, where: str, *, optimizer: bool = True) -> Checkpoint:
@@ -135,7 +144,7 @@ def read_checkpoint(files: CheckpointFiles, where: str, *, optimizer: bool = Tru
         for name in wanted:
             _check_file(files, name, index, where)
         moments = load(files[OPTIMIZER]) if OPTIMIZER in wanted else {}
-        return Checkpoint(step=index.step, model=load(files[MODEL]), optimizer=moments, config=index.config)
+        return Checkpoint(index.step, load(files[MODEL]), moments, index.config, index.network)
 
 
 def _check_file(files: CheckpointFiles, name: str, index: Index, where: str) -> None:

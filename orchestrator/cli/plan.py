@@ -35,7 +35,9 @@ def plan(
     else:
         out = console()
         print_plan(made, out)
-        out.print(f"next: g3dr run {file}", highlight=False, soft_wrap=True)
+        verb = "run" if cluster is None else "submit"
+        address = "" if cluster is None else f" --address http://127.0.0.1:8265 (where `ray dashboard {cluster}` brings the cluster's)"
+        out.print(f"next: g3dr {verb} {file}{address}", highlight=False, soft_wrap=True)
     made.check()
 
 

@@ -1,6 +1,4 @@
-"""Builds what a run trains with: model, losses, optimizer, and its batches in order."""
-
-from collections.abc import Iterator
+"""Builds what a run trains with: model, losses, optimizer."""
 
 import torch
 
@@ -9,21 +7,27 @@ from g3dr.losses import FeatureStore, Objective
 from g3dr.losses.targets import looks_at_images
 from g3dr.model import CONDITIONING_PREFIXES, G3DR
 from g3dr.training.checkpoint import load_model
+from g3dr.training.optimization import Optimization
 from g3dr.training.trainer import Trainer
-from g3dr.types import Batch
 from orchestrator.checkpoints import read_initial
+from orchestrator.computing.networks import make_network_trainer
 from orchestrator.computing.placement import Placement
 from orchestrator.runs import RunRequest
-from orchestrator.shards.streaming import stream
 from orchestrator.store import Store
 
 
-def make_trainer(request: RunRequest, root: Store, placement: Placement, device: torch.device) -> Trainer:
-    """Builds the model with its initial weights and everything that trains it.
+def make_trainer(request: RunRequest, root: Store, placement: Placement, device: torch.device) -> Optimization:
+    """Builds what a run trains, with its initial weights, and everything that trains it.
 
     Raises:
         G3drError: A checkpoint, a dataset or a network's weights are missing or do not fit.
     """
+    if request.spec.network is not None:
+        return make_network_trainer(request, request.spec.network, root, placement, device)
+    return _make_trainer(request, root, placement, device)
+
+
+def _make_trainer(request: RunRequest, root: Store, placement: Placement, device: torch.device) -> Trainer:
     spec = request.spec
     model = G3DR(spec.model)
     if request.initial_path is None:
@@ -52,19 +56,3 @@ def _feature_store(request: RunRequest) -> FeatureStore | None:
         return None
     rows = sum(shard.rows for shard in request.selection.shards())
     return FeatureStore(rows * (2 if spec.training.flip else 1), limit * 2**20)
-
-
-def batches_from(request: RunRequest, placement: Placement, start: int) -> Iterator[Batch]:
-    """Returns this worker's part of all batches from step `start` on."""
-    settings = request.spec.training
-    return stream(
-        request.selection,
-        seed=request.spec.seed,
-        start_step=start,
-        steps=settings.steps - start,
-        batch_size=settings.batch_size,
-        rank=placement.rank,
-        world_size=placement.world_size,
-        flip=settings.flip,
-        resolution=request.spec.model.generator.resolution,
-    )

@@ -11,7 +11,7 @@ from g3dr.model import CONDITIONING_PREFIXES, G3DR
 from g3dr.profiling.interleaved import WARM_UP, TimedTraining, interleaved_seconds
 from g3dr.training.checkpoint import load_model
 from orchestrator.checkpoints import read_initial
-from orchestrator.computing.building import batches_from
+from orchestrator.computing.batches import batches_from
 from orchestrator.computing.placement import Placement
 from orchestrator.ledger import Ledger
 from orchestrator.planning.machines import machine_kind

@@ -17,16 +17,19 @@ import torch
 
 from g3dr.errors import BatchError, G3drError, MemoryExceededError, NonFiniteLossError
 from g3dr.training.checkpoint import Checkpoint
+from g3dr.training.optimization import Optimization
 from g3dr.training.trainer import Trainer
 from g3dr.training.window import Window
 from g3dr.types import Batch
 from orchestrator.cluster.departures import Departures
 from orchestrator.computing.along import AlongTraining
-from orchestrator.computing.building import batches_from, make_trainer
+from orchestrator.computing.batches import batches_from
+from orchestrator.computing.building import make_trainer
 from orchestrator.computing.claim import Claim
 from orchestrator.computing.evaluate import evaluate_run
 from orchestrator.computing.fetching import fetch_weights
 from orchestrator.computing.memory import is_memory_error, memory_error
+from orchestrator.computing.networks import measure_network
 from orchestrator.computing.placement import Placement
 from orchestrator.computing.probing import Probe
 from orchestrator.computing.progress import Progress
@@ -127,11 +130,11 @@ class RunInProgress:
             since, started = trainer.step, time.perf_counter()
             yield from self._report(trainer, metrics)
         if self.settings.steps == 0:
-            self._checkpoint(Checkpoint(0, trainer.model.state_dict(), {}, trainer.model.config))
+            self._checkpoint(trainer.checkpoint())
         self._saver.wait()
         self.record("finished")
 
-    def _report(self, trainer: Trainer, metrics: Mapping[str, float]) -> Iterator[Progress]:
+    def _report(self, trainer: Optimization, metrics: Mapping[str, float]) -> Iterator[Progress]:
         """Reports; if nobody asks on, what was done since the last checkpoint is kept."""
         try:
             yield replace(self.progress("running", metrics), advance=self._advance)
@@ -140,13 +143,13 @@ class RunInProgress:
                 self._checkpoint_if_newer(trainer)
             raise
 
-    def _checkpoint_if_newer(self, trainer: Trainer) -> None:
+    def _checkpoint_if_newer(self, trainer: Optimization) -> None:
         if self._rows:
             self._checkpoint(trainer.checkpoint())
         self._saver.wait()
 
     @staticmethod
-    def _train_step(trainer: Trainer, batch: Batch, window: Window) -> None:
+    def _train_step(trainer: Optimization, batch: Batch, window: Window) -> None:
         try:
             window.add(trainer.run_step(batch), trainer.step, batch.keys)
         except (RuntimeError, MemoryError) as error:
@@ -172,6 +175,8 @@ class RunInProgress:
     def _measure(self) -> dict[str, Any]:
         if self.request.timing is not None:
             return time_run(self.request, self.request.timing, self.ledger, self.device)
+        if self.request.spec.network is not None:
+            return measure_network(self.request, self.request.spec.network, self.ledger, self.device)
         return evaluate_run(self.request, self.ledger, self.device)
 
     def progress(self, state: RunState, metrics: Mapping[str, float] | None = None, error: str | None = None) -> Progress:
@@ -224,7 +229,7 @@ class RunInProgress:
         if self.placement.rank == 0 and status is not None and status.state != "finished":
             self.ledger.set_status(self.run, replace(status, state="finished", error=None), self.claim.token)
 
-    def _start(self, trainer: Trainer) -> None:
+    def _start(self, trainer: Optimization) -> None:
         """Continues from the newest checkpoint, if there is one."""
         checkpoint = self.ledger.resume(self.run, drop=self.placement.rank == 0)
         if checkpoint is not None:
@@ -253,9 +258,9 @@ class RunInProgress:
         last, rungs = self.settings.steps, self.request.rungs
         return step % self.request.checkpoint_every == 0 or step == last or step in rungs or self._along.is_due(step)
 
-    def _probed(self, trainer: Trainer) -> Mapping[str, float]:
+    def _probed(self, trainer: Optimization) -> Mapping[str, float]:
         """Measures the model at a rung, outside of the time that training is charged for."""
-        if self.placement.rank != 0 or trainer.step not in self.request.rungs:
+        if self.placement.rank != 0 or trainer.step not in self.request.rungs or not isinstance(trainer, Trainer):
             return {}
         return self._probe.measure(trainer.model)
 

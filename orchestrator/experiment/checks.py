@@ -25,6 +25,7 @@ class Context:
         base: The experiment's settings; the defaults where they are at fault themselves.
         base_is_valid: Whether they are not.
         kinds: The kind of each stage by name, in file order.
+        networks: The kind of network that each network stage trains, by name.
         repeated: Names that more than one stage has.
     """
 
@@ -32,6 +33,7 @@ class Context:
     base: Settings = field(default_factory=Settings)
     base_is_valid: bool = True
     kinds: Mapping[str, str] = field(default_factory=dict)
+    networks: Mapping[str, str] = field(default_factory=dict)
     repeated: frozenset[str] = frozenset()
 
     @classmethod
@@ -40,13 +42,15 @@ class Context:
         stages = document.get("stages")
         named = [stage for stage in stages if isinstance(stage, Mapping)] if isinstance(stages, list | tuple) else []
         kinds = {str(stage.get("name")): str(stage.get("kind")) for stage in named}
+        networks = {str(stage.get("name")): kind for stage in named for kind in _network_of(stage)}
         names = [str(stage.get("name")) for stage in named]
         repeated = frozenset(name for name in names if names.count(name) > 1)
+        known: dict[str, Any] = {"kinds": kinds, "networks": networks, "repeated": repeated}
         try:
             base = checked({key: document[key] for key in (*SECTIONS, "seed") if key in document})
         except ValidationError:
-            return cls(document, base_is_valid=False, kinds=kinds, repeated=repeated)
-        return cls(document, base, kinds=kinds, repeated=repeated)
+            return cls(document, base_is_valid=False, **known)
+        return cls(document, base, **known)
 
     def section(self, name: str) -> Mapping[str, Any]:
         """Returns a mapping of the file, empty where there is none."""
@@ -56,6 +60,12 @@ class Context:
     def fits(self, stage: str, kinds: Iterable[str]) -> bool:
         """Tells whether a stage is of one of the kinds; one whose own kind is at fault, or whose name is not its own, counts too."""
         return self.kinds[stage] in kinds or self.kinds[stage] not in KINDS or stage in self.repeated
+
+
+def _network_of(stage: Mapping[str, Any]) -> list[str]:
+    """The kind of network that a stage trains, as far as it says one."""
+    network = stage.get("network")
+    return [str(kind) for kind in network][:1] if isinstance(network, Mapping) else []
 
 
 def check_stage_name(name: str, info: ValidationInfo) -> str:
@@ -83,13 +93,22 @@ def check_source(text: str, info: ValidationInfo) -> str:
     names = list(context.kinds)
     earlier = names[: names.index(own)] if own in names and own not in context.repeated else names
     wanted = _wanted(origin.kind, info.field_name, context.kinds.get(str(own)))
-    _check_stage(text, origin.name, [name for name in earlier if context.fits(name, wanted)], context.kinds, origin.kind)
+    fitting = [name for name in earlier if context.fits(name, wanted) and _is_network(context, name, info.field_name, str(own))]
+    _check_stage(text, origin.name, fitting, context.kinds, origin.kind)
     return text
+
+
+def _is_network(context: Context, name: str, field_name: str | None, own: str) -> bool:
+    """Tells whether a stage's network is the one asked for: an autoencoder, or what the asking stage trains itself."""
+    wanted = "autoencoder" if field_name == "autoencoder" else context.networks.get(own)
+    return wanted is None or context.networks.get(name) in (wanted, None)
 
 
 def _wanted(origin: str, field_name: str | None, own_kind: str | None) -> tuple[str, ...]:
     if field_name == "settings":
         return ("sweep",)
+    if own_kind == "network":
+        return ("network",) if origin == "stage" else ()
     if origin == "best":
         return ("sweep", "grid")
     return ("train", "grid") if own_kind == "evaluate" else ("train",)

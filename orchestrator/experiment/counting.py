@@ -1,7 +1,7 @@
 """How many runs a stage has, as far as the experiment file alone says it."""
 
 from orchestrator.experiment.sources import parse_origin
-from orchestrator.experiment.spec import AnyStage, Experiment, GridStage, SweepStage, TimingStage, TrainStage
+from orchestrator.experiment.spec import AnyStage, Experiment, GridStage, NetworkStage, SweepStage, TimingStage, TrainStage
 from orchestrator.search import number_of_trials
 
 
@@ -9,7 +9,7 @@ def count_runs(experiment: Experiment, stage: AnyStage) -> int | None:
     """Returns how many runs a stage has as far as the file alone says it; None where the data set decides."""
     if isinstance(stage, SweepStage):
         return number_of_trials(stage.axes, stage.search) * len(stage.seeds or (0,))
-    if isinstance(stage, TrainStage):
+    if isinstance(stage, TrainStage | NetworkStage):
         return len(stage.seeds or (0,))
     if isinstance(stage, GridStage):
         procedural = experiment.data[stage.data].procedural

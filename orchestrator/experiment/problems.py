@@ -12,7 +12,7 @@ from g3dr.errors import ConfigError, G3drError, did_you_mean
 PROBLEM = "g3dr_problem"
 """Pydantic error type of problems that already know what is allowed."""
 
-KINDS = ("train", "sweep", "grid", "evaluate", "timing")
+KINDS = ("train", "sweep", "grid", "evaluate", "timing", "network")
 """Kinds of stages."""
 
 _LONGEST_SHOWN = 60

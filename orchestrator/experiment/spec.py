@@ -12,6 +12,7 @@ from pydantic import (
     PlainValidator,
     Tag,
     WithJsonSchema,
+    model_validator,
 )
 
 from g3dr.config import DeviceChoice, ModelConfig, ObjectiveConfig, TrainingConfig
@@ -19,6 +20,7 @@ from orchestrator.experiment.axes import AXIS_SCHEMA, Axis, axis_to_json, parse_
 from orchestrator.experiment.checks import Context, StageChecks, check_data_name, check_source, check_stage_name
 from orchestrator.experiment.data_spec import DataSpec, Strict
 from orchestrator.experiment.failure_spec import FailureSpec
+from orchestrator.experiment.network_spec import NetworkSpec
 from orchestrator.experiment.problems import problem
 from orchestrator.experiment.recipes import RECIPES
 from orchestrator.experiment.retention_spec import RetentionSpec
@@ -68,8 +70,8 @@ class StageBase(StageChecks, Strict):
     gpus_per_worker: Amount | None = Field(None, description="As under `resources`, for this stage.")
 
 
-class TrainingStage(StageBase):
-    """What every stage that trains says."""
+class SharedStage(StageBase):
+    """What every stage says whose runs several workers may share."""
 
     source: SourceText | None = Field(
         None,
@@ -77,12 +79,17 @@ class TrainingStage(StageBase):
         description="A stage, `best of <stage>`, or the path or URI of a checkpoint.",
         examples=["pretrain", "best of loss_sweep", "s3://bucket/checkpoints/imagenet"],
     )
-    settings: SourceText | None = Field(None, description="`best of <sweep>`: start from the winning values of a sweep.")
     workers: Count | None = Field(None, description="Data-parallel workers; their number does not change the result.")
     min_workers: Count | None = Field(None, description="Go on with as few workers as these while machines are missing.")
+    training: Annotated[Overrides, Partial(TrainingConfig, "SomeTraining")] = Field(default_factory=dict)
+
+
+class TrainingStage(SharedStage):
+    """What every stage that trains G3DR says."""
+
+    settings: SourceText | None = Field(None, description="`best of <sweep>`: start from the winning values of a sweep.")
     model: Annotated[Overrides, Partial(ModelConfig, "SomeModel")] = Field(default_factory=dict)
     objective: Annotated[Overrides, Partial(ObjectiveConfig, "SomeObjective")] = Field(default_factory=dict)
-    training: Annotated[Overrides, Partial(TrainingConfig, "SomeTraining")] = Field(default_factory=dict)
 
 
 class TrainStage(TrainingStage):
@@ -180,6 +187,28 @@ class TimingStage(StageBase):
     training: Annotated[Overrides, Partial(TrainingConfig, "SomeTraining")] = Field(default_factory=dict)
 
 
+class NetworkStage(SharedStage):
+    """One training of a network of the front end, or one per seed."""
+
+    kind: Literal["network"]
+    network: NetworkSpec = Field(description="Which network, and its shape.", examples=[{"depth": {}}])
+    autoencoder: SourceText | None = Field(
+        None, description="In whose latent space a denoiser works: a stage, or the path or URI of a checkpoint.", examples=["codes"]
+    )
+    species: SpeciesChoice = Field(None, description="Train on these species only.")
+    seeds: tuple[WholeNumber, ...] | None = Field(None, description="One run per seed; the experiment's seed if not given.", min_length=1)
+
+    @model_validator(mode="after")
+    def _has_its_latents(self) -> "NetworkStage":
+        if self.network.kind == "denoiser" and self.autoencoder is None:
+            raise problem(None, "an earlier stage, or a checkpoint", "autoencoder says in whose latent space the denoiser works")
+        if self.network.kind != "denoiser" and self.autoencoder is not None:
+            raise problem(
+                self.autoencoder, "nothing", f"autoencoder is for denoisers, the stage trains a network of kind {self.network.kind}"
+            )
+        return self
+
+
 def _kind(stage: Any) -> str | None:
     kind = stage.get("kind") if isinstance(stage, Mapping) else getattr(stage, "kind", None)
     return f"<{kind}>" if isinstance(kind, str) else None
@@ -190,7 +219,8 @@ Stage = Annotated[
     | Annotated[SweepStage, Tag("<sweep>")]
     | Annotated[GridStage, Tag("<grid>")]
     | Annotated[EvaluateStage, Tag("<evaluate>")]
-    | Annotated[TimingStage, Tag("<timing>")],
+    | Annotated[TimingStage, Tag("<timing>")]
+    | Annotated[NetworkStage, Tag("<network>")],
     Discriminator(_kind),
 ]
 
@@ -228,7 +258,7 @@ class Experiment(Strict):
         return self.model_dump(mode="json", by_alias=True)
 
 
-AnyStage = TrainStage | SweepStage | GridStage | EvaluateStage | TimingStage
+AnyStage = TrainStage | SweepStage | GridStage | EvaluateStage | TimingStage | NetworkStage
 
 
 def parse_experiment(document: Mapping[str, Any]) -> Experiment:

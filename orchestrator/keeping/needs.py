@@ -104,11 +104,11 @@ def _best(experiment: ExperimentRecords) -> Iterable[tuple[str, str]]:
 def _named(experiment: ExperimentRecords, root: str) -> Iterable[tuple[str, str]]:
     """The checkpoints that stages name by their path: below the root, or with the root's own in front."""
     for stage in experiment.document.get("stages") or []:
-        source = stage.get("from")
-        origin = parse_origin(source) if isinstance(source, str) else None
-        if origin is not None and origin.kind == "checkpoint":
-            for path in _meant(origin.name, root):
-                yield path, f"{experiment.name}/{stage.get('name')} starts from it"
+        for name, reason in (("from", "starts from it"), ("autoencoder", "works in its latent space")):
+            source = stage.get(name)
+            origin = parse_origin(source) if isinstance(source, str) else None
+            if origin is not None and origin.kind == "checkpoint":
+                yield from ((path, f"{experiment.name}/{stage.get('name')} {reason}") for path in _meant(origin.name, root))
 
 
 def _meant(name: str, root: str) -> set[str]:

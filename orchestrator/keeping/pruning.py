@@ -172,7 +172,8 @@ def _orphans(
     known = {run for experiment in experiments for run in experiment.runs}
     kept = {path.split("/")[1]: reason for path, reason in needs.paths.items() if path.startswith("runs/")} | dict(needs.held)
     specs = read_all(ledger.store, [run for run in files if run in known], ledger.spec)
-    kept |= {str(spec["initial"]): f"run {run} starts from it" for run, spec in specs.items() if spec and spec.get("initial")}
+    for name, reason in (("initial", "starts from it"), ("autoencoder", "works in its latent space")):
+        kept |= {str(spec[name]): f"run {run} {reason}" for run, spec in specs.items() if spec and spec.get(name)}
     lost = [run for run in files.values() if run.run not in known]
     gone = [
         Deletion(f"runs/{run.run}", sum(entry.size for entry in run.entries), "run of no experiment", "run", run.run)

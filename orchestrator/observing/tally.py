@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from orchestrator.observing import catalog
 from orchestrator.observing.catalog import Metric
+from orchestrator.planning.expense import Estimate, Rent
 from orchestrator.running.board import Board
 from orchestrator.running.snapshot import Snapshot
-from orchestrator.running.watching import Estimate, Rent
 from orchestrator.store.patience import retries_so_far
 
 

@@ -6,10 +6,10 @@ from itertools import islice
 from orchestrator.experiment.spec import Experiment
 from orchestrator.ledger import Ledger
 from orchestrator.planning.estimates import Measurements
-from orchestrator.planning.expand import stage_resources
 from orchestrator.planning.machines import machine_kind
 from orchestrator.planning.plan import Evidence
 from orchestrator.planning.prices import Prices
+from orchestrator.planning.staffing import stage_resources
 from orchestrator.planning.survey import survey
 from orchestrator.planning.timings import read_timings
 from orchestrator.planning.work import Work, work_of

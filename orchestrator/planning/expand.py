@@ -4,7 +4,7 @@ Most runs are known before anything has run, because the id of a run follows fro
 must wait (a data set that is not packed yet, the best of an unfinished sweep, Optuna's next batch) is Deferred.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -20,15 +20,13 @@ from orchestrator.experiment.spec import (
     EvaluateStage,
     Experiment,
     GridStage,
-    ResourcesSpec,
+    NetworkStage,
     SweepStage,
-    TimingStage,
-    TrainingStage,
     TrainStage,
 )
-from orchestrator.planning.capacity import Resources
 from orchestrator.planning.choice import StageChoice, choose, objectives_of
 from orchestrator.planning.knowledge import DatasetInfo, Deferred, Expansion, Knowledge
+from orchestrator.planning.staffing import stage_resources
 from orchestrator.runs import DataSelection, EvaluationSpec, RunRequest, RunSpec
 
 
@@ -50,21 +48,27 @@ def expand_stage(experiment: Experiment, stage: AnyStage, knowledge: Knowledge) 
 
 def _expand(experiment: Experiment, stage: AnyStage, knowledge: Knowledge) -> Expansion:
     try:
-        if isinstance(stage, SweepStage):
-            from orchestrator.planning.expand_sweep import expand_sweep  # noqa: PLC0415  (which expands what the sweep starts from, with this module)
-
-            return expand_sweep(experiment, stage, knowledge)
-        if isinstance(stage, GridStage):
-            return each_once(_expand_grid(experiment, stage, knowledge))
-        if isinstance(stage, EvaluateStage):
-            return each_once(_expand_evaluate(experiment, stage, knowledge))
-        if isinstance(stage, TimingStage):
-            from orchestrator.planning.expand_timing import expand_timing  # noqa: PLC0415  (which starts from where this module says)
-
-            return expand_timing(experiment, stage, knowledge)
-        return each_once(_expand_train(experiment, stage, knowledge))
+        found = _expander(stage.kind)(experiment, stage, knowledge)
     except WaitError as wait:
         return Deferred(count_runs(experiment, stage), str(wait))
+    return found if isinstance(found, Deferred) or stage.kind == "sweep" else each_once(found)
+
+
+def _expander(kind: str) -> Callable[..., Expansion]:
+    """The function of a kind of stage; those in other files start from where this module says, with this module."""
+    from orchestrator.planning.expand_network import expand_network  # noqa: PLC0415
+    from orchestrator.planning.expand_sweep import expand_sweep  # noqa: PLC0415
+    from orchestrator.planning.expand_timing import expand_timing  # noqa: PLC0415
+
+    by_kind: dict[str, Callable[..., Expansion]] = {
+        "train": _expand_train,
+        "sweep": expand_sweep,
+        "grid": _expand_grid,
+        "evaluate": _expand_evaluate,
+        "timing": expand_timing,
+        "network": expand_network,
+    }
+    return by_kind[kind]
 
 
 def each_once(requests: Sequence[RunRequest]) -> list[RunRequest]:
@@ -86,7 +90,12 @@ def dataset_of(stage: AnyStage, knowledge: Knowledge) -> DatasetInfo:
     return info
 
 
-def _species(stage: TrainStage | GridStage | EvaluateStage, dataset: DatasetInfo) -> tuple[str, ...] | None:
+def species_of(stage: TrainStage | GridStage | EvaluateStage | NetworkStage, dataset: DatasetInfo) -> tuple[str, ...] | None:
+    """Returns the species that a stage names; None for all.
+
+    Raises:
+        ExperimentError: The data set does not have one of them.
+    """
     for name in stage.species or ():
         if name not in dataset.species:
             allowed = f"one of {', '.join(dataset.species)}"
@@ -214,29 +223,12 @@ def request_of(
     )
 
 
-def stage_resources(experiment: Experiment, stage: AnyStage) -> Resources:
-    """Returns what each run of a stage gets; a measurement always has one worker."""
-    given = experiment.resources
-    return Resources(
-        workers=(stage.workers or given.workers) if isinstance(stage, TrainingStage) else 1,
-        cpus_per_worker=given.cpus_per_worker if stage.cpus_per_worker is None else stage.cpus_per_worker,
-        gpus_per_worker=given.gpus_per_worker if stage.gpus_per_worker is None else stage.gpus_per_worker,
-        min_workers=_min_workers(given, stage) if isinstance(stage, TrainingStage) else None,
-        device=given.device,
-    )
-
-
-def _min_workers(given: ResourcesSpec, stage: TrainingStage) -> int | None:
-    """A stage that says how many workers it has says what the least is as well."""
-    return given.min_workers if stage.workers is None and stage.min_workers is None else stage.min_workers
-
-
 # One function for each kind
 
 
 def _expand_train(experiment: Experiment, stage: TrainStage, knowledge: Knowledge) -> list[RunRequest]:
     dataset = dataset_of(stage, knowledge)
-    species, seeds = _species(stage, dataset), stage.seeds or (experiment.seed,)
+    species, seeds = species_of(stage, dataset), stage.seeds or (experiment.seed,)
     requests = []
     for seed in seeds:
         start = start_of(experiment, stage.source, knowledge, seed)
@@ -250,7 +242,7 @@ def _expand_train(experiment: Experiment, stage: TrainStage, knowledge: Knowledg
 
 def _expand_grid(experiment: Experiment, stage: GridStage, knowledge: Knowledge) -> list[RunRequest]:
     dataset, seeds = dataset_of(stage, knowledge), stage.seeds or (experiment.seed,)
-    species = _species(stage, dataset) or dataset.species
+    species = species_of(stage, dataset) or dataset.species
     requests: list[RunRequest] = []
     for seed in seeds:
         start = start_of(experiment, stage.source, knowledge, seed)
@@ -280,7 +272,7 @@ def _expand_evaluate(experiment: Experiment, stage: EvaluateStage, knowledge: Kn
     dataset = dataset_of(stage, knowledge)
     origin = parse_origin(stage.source)
     settings = overlaid(experiment.base, {"evaluation": stage.evaluation}, f"stages.{stage.name}")
-    evaluation = EvaluationSpec.of(settings.evaluation, dataset.version, _species(stage, dataset))
+    evaluation = EvaluationSpec.of(settings.evaluation, dataset.version, species_of(stage, dataset))
     if origin.kind == "checkpoint":
         start = _outside(origin, knowledge)
         untrained = overlaid(settings, RECIPES["pre_trained"], f"stages.{stage.name}")

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from orchestrator.experiment.spec import AnyStage, Experiment, SweepStage
 from orchestrator.planning.capacity import Capacity, Resources, concurrency, infeasible
 from orchestrator.planning.estimates import Job, Measurements, StageTime, stage_time
-from orchestrator.planning.expand import best_request, expand_stage, stage_resources
+from orchestrator.planning.expand import best_request, expand_stage
 from orchestrator.planning.guessing import Guesses
 from orchestrator.planning.knowledge import DatasetInfo, Deferred, Expansion, Knowledge, Outcome
 from orchestrator.planning.plan_records import InfeasibleError, Plan, StagePlan
 from orchestrator.planning.prices import Prices, cost_of, rent_of
+from orchestrator.planning.staffing import stage_resources
 from orchestrator.planning.work import work_of
 from orchestrator.runs import RunRequest
 

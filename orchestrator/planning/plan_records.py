@@ -8,8 +8,8 @@ from g3dr.errors import G3drError
 from orchestrator.planning.capacity import Capacity, Executor, Resources
 from orchestrator.planning.durations import Span, span_in_words, total
 from orchestrator.planning.estimates import StageTime
+from orchestrator.planning.expense import Estimate, Rent
 from orchestrator.planning.prices import Cost
-from orchestrator.running.watching import Estimate, Rent
 from orchestrator.runs import RunRequest
 
 _LONGEST_SOURCE = 12

@@ -17,7 +17,7 @@ from orchestrator.experiment.loading import parse_yaml
 from orchestrator.experiment.problems import ExperimentError, collect
 from orchestrator.planning.capacity import Resources
 from orchestrator.planning.durations import Span
-from orchestrator.running.watching import Rent
+from orchestrator.planning.expense import Rent
 
 VARIABLE = "G3DR_PRICES"
 

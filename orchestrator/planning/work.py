@@ -5,12 +5,14 @@ from functools import lru_cache
 from typing import Any
 
 from g3dr.config import LossTerm, ModelConfig, ObjectiveConfig, TrainingConfig
+from g3dr.networks import NetworkConfig, network_to_json
 from orchestrator.runs import RunRequest, content_id
 
 _FREE = {
     "generator": ("resolution", "position_init", "depth_offset", "plane_gain"),
     "renderer": ("importance_window", "white_background", "initial_density"),
     "conditioning": ("prompt", "classes", "withheld"),
+    "network": ("resolution", "classes"),
 }
 """Settings that change numbers but not how many operations they take, and the resolution, which counts as size."""
 
@@ -37,10 +39,13 @@ class Work:
 
 def work_of(request: RunRequest) -> Work:
     """Returns the work of a run."""
-    spec, resolution = request.spec, request.spec.model.generator.resolution
-    terms, training = _terms(spec.objective), _some(spec.training, _TRAINING)
+    spec, resolution = request.spec, request.spec.resolution
+    training = _some(spec.training, _TRAINING)
     placed = (request.cpus_per_worker, request.gpus_per_worker, request.device)
-    family, model = _family(spec.model, terms, training, placed)
+    if spec.network is None:
+        family, model = _family(spec.model, _terms(spec.objective), training, placed)
+    else:
+        family, model = _network_family(spec.network, training, placed)
     sizes = (*_some(spec.training, _SIZES), resolution, request.workers)
     size = spec.training.batch_size / request.workers * resolution**2
     return Work(_id((family, model, *sizes)), family, size, request.evaluation.images if request.evaluation else 0)
@@ -53,6 +58,12 @@ _id = lru_cache(maxsize=4096)(content_id)
 def _family(model: ModelConfig, terms: tuple[str, ...], training: tuple[Any, ...], placed: tuple[Any, ...]) -> tuple[str, str]:
     sections = {name: {key: value for key, value in section.items() if key not in _FREE[name]} for name, section in asdict(model).items()}
     return content_id([sections, terms, training, placed]), content_id(sections)
+
+
+@lru_cache(maxsize=256)
+def _network_family(network: NetworkConfig, training: tuple[Any, ...], placed: tuple[Any, ...]) -> tuple[str, str]:
+    shape = {name: value for name, value in network_to_json(network).items() if name not in _FREE["network"]}
+    return content_id([shape, training, placed]), content_id(shape)
 
 
 def _terms(objective: ObjectiveConfig) -> tuple[str, ...]:

@@ -150,6 +150,7 @@ def _read_evaluation(store: Store, run: str, evaluation: str | None) -> Evaluati
         perceptual=perceptual.get("name") or "",
         perceptual_hash=perceptual.get("sha256") or "",
         meshes=[_mesh(f"runs/{run}/evaluations/{evaluation}", entry) for entry in record.get("meshes") or []],
+        sheets=[str(caption) for caption in record.get("sheets") or []],
     )
 
 

@@ -11,6 +11,7 @@ from orchestrator.report.cells import Table
 from orchestrator.report.collect import read_pictures
 from orchestrator.report.curves import measured_panels
 from orchestrator.report.models import models
+from orchestrator.report.networks import network_sections
 from orchestrator.report.pictures import Sheet, depth_bar, evaluation_sheet, films, recipe_sheet
 from orchestrator.report.placing import Tables
 from orchestrator.report.plots import Panels
@@ -70,6 +71,7 @@ def _contents_of_page(store: Store, study: Study, head: Headline | None, rows: S
         "analysis": analysis,
         **_pictures(store, study, head, rows),
         **_curves(study, head),
+        "networks": network_sections(store, study),
         **_lineage(study, head, rows),
     }
 
@@ -134,6 +136,7 @@ def _anchors(shown: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         ("variants", "Trainings side by side", shown["variants_table"]),
         ("parts", "Parts", shown["parts_sheets"]),
         ("species", "Species", shown["rows"]),
+        ("networks", "Networks of the front end", shown["networks"]),
         ("meaning", "What it says", True),
         *((f"sweep-{index}", f"Sweep: {sweep.stage.name}", True) for index, sweep in enumerate(shown["sweeps"], start=1)),
         ("training", "Training", shown["trainings"] or shown["measured"]),

@@ -45,10 +45,10 @@ class Panels:
     more: int = 0
 
 
-def training_panels(stage: Stage) -> Panels | None:
+def training_panels(stage: Stage, terms: Sequence[str] = TERMS) -> Panels | None:
     """Returns one panel per logged term of a training; every run of the stage is a curve."""
     named = [(run.name, run) for run in stage.runs if run.curve]
-    panels = [_term_panel(term, named) for term in TERMS]
+    panels = [_term_panel(term, named) for term in terms]
     drawn = [panel for panel in panels if panel]
     legend = [(index, name) for index, (name, _) in enumerate(named[:STYLES])] if len(named) > 1 else []
     return Panels(stage.name, drawn, legend, max(0, len(named) - STYLES)) if drawn else None

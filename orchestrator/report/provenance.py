@@ -79,9 +79,14 @@ def origins(study: Study) -> list[Origin]:
     labels = {run.run: f"{stage.name}: {run.name}" for stage in reversed(study.stages) for run in stage.runs}
     found = []
     for stage in study.stages:
-        begun = [str(run.spec["initial"]) for run in stage.runs if run.spec.get("initial") and stage.kind != "evaluate"]
+        begun = [source for run in stage.runs for source in _sources(run.spec) if stage.kind != "evaluate"]
         found += [Origin(stage.name, begun.count(initial), initial, labels.get(initial, "")) for initial in dict.fromkeys(begun)]
     return found
+
+
+def _sources(spec: Mapping[str, Any]) -> list[str]:
+    """The checkpoints that a run is built on: its initial weights, and the autoencoder of a denoiser."""
+    return [str(spec[name]) for name in ("initial", "autoencoder") if spec.get(name)]
 
 
 def spent(study: Study, prices: Prices | None = None) -> Spent:

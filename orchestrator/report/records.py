@@ -57,6 +57,7 @@ class Evaluation:
         perceptual: Network of the perceptual distances; empty if there are none.
         perceptual_hash: SHA-256 of its weights.
         meshes: Objects to be turned by hand.
+        sheets: Captions of the contact sheets, where a network of the front end was measured.
     """
 
     run: str
@@ -76,6 +77,7 @@ class Evaluation:
     perceptual: str = ""
     perceptual_hash: str = ""
     meshes: Sequence[MeshFile] = ()
+    sheets: Sequence[str] = ()
 
     @property
     def data_version(self) -> str:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from orchestrator.planning.prices import Prices
+from orchestrator.report.networks import network_fields
 from orchestrator.report.provenance import Spent, origins, spent, weights
 from orchestrator.report.records import StageRun, Study
 from orchestrator.report.results import Headline, SpeciesRow, trial_rows
@@ -42,6 +43,7 @@ def summarize(study: Study, head: Headline | None, rows: list[SpeciesRow], creat
             for stage in study.stages
         ],
         "species": [_species_fields(row) for row in rows],
+        "networks": network_fields(study),
         "variants": variants_fields(variants(study)),
         "compared": _compared(study),
         "sweep": [trial for stage in study.of_kind("sweep") for trial in trial_rows(stage)],

@@ -6,8 +6,9 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from orchestrator.planning.expense import Estimate
 from orchestrator.running.snapshot import RunNow, Snapshot, finite
-from orchestrator.running.watching import Estimate, Goal, Watch
+from orchestrator.running.watching import Goal, Watch
 
 RATE_SECONDS = 30.0
 _LEAST_SHARE, _LEAST_SECONDS = 0.01, 5.0  # of a stage must be over before its own pace says when it ends

@@ -18,6 +18,7 @@ from orchestrator.observing import Observed
 from orchestrator.planning.capacity import Capacity, Node
 from orchestrator.planning.evidence import evidence_of
 from orchestrator.planning.expand import expand_stage
+from orchestrator.planning.expense import Estimate
 from orchestrator.planning.knowledge import DatasetInfo, Deferred, Knowledge, Outcome
 from orchestrator.planning.plan import InfeasibleError, Plan, make_plan
 from orchestrator.planning.prices import Prices
@@ -27,7 +28,7 @@ from orchestrator.running.live import LiveFile
 from orchestrator.running.outcomes import Outcomes
 from orchestrator.running.stages import StageRunner
 from orchestrator.running.tidying import Tidier
-from orchestrator.running.watching import Estimate, Together, Watch
+from orchestrator.running.watching import Together, Watch
 from orchestrator.runs import COMPUTE_VERSION, RunRequest
 from orchestrator.store import open_store
 

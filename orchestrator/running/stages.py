@@ -11,11 +11,13 @@ from orchestrator.experiment.spec import AnyStage, SweepStage
 from orchestrator.ledger import RunStatus
 from orchestrator.planning.capacity import Resources, concurrency, resources_of
 from orchestrator.planning.choice import objectives_of
-from orchestrator.planning.expand import WaitError, expand_stage, stage_choice, stage_resources
+from orchestrator.planning.expand import WaitError, expand_stage, stage_choice
 from orchestrator.planning.expand_sweep import sweep_proposals
+from orchestrator.planning.expense import Estimate
 from orchestrator.planning.knowledge import Deferred, Expansion
+from orchestrator.planning.staffing import stage_resources
 from orchestrator.running.desk import LedgerDesk
-from orchestrator.running.watching import Estimate, Goal, Watch
+from orchestrator.running.watching import Goal, Watch
 from orchestrator.runs import RunRequest
 from orchestrator.search import StoppingRule, history_of
 

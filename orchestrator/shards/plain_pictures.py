@@ -2,14 +2,19 @@
 
 Whatever needs judgement (transparency, palettes, EXIF orientation, CMYK, other formats, damage) goes to `g3dr.pictures`.
 torchvision has deprecated these decoders; where they are missing, Pillow gives the same pixels more slowly.
+Only its library with the decoders is loaded: importing torchvision itself brings torch's compiler and sympy, 6 of the 9 seconds of
+processor time in which a worker starts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torchvision.io  # noqa: F401  (registers torch.ops.image)
 from numpy.typing import NDArray
 
 from g3dr.pictures import DEPTH_LEVELS, DEPTH_NEAR, DEPTH_RANGE, MAX_PIXELS, decode_depth, decode_image
@@ -20,6 +25,7 @@ _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _FRAMES, _SCAN, _LONE = frozenset({0xC0, 0xC1, 0xC2}), 0xDA, frozenset({0x01, *range(0xD0, 0xDA)})
 _ANY_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _EXIF, _ADOBE = 0xE1, 0xEE
+_LIBRARIES = (".so", ".pyd", ".dylib")
 
 
 def decode_image_fast(data: bytes) -> NDArray[np.uint8]:
@@ -53,7 +59,7 @@ def decode_depth_fast(data: bytes) -> NDArray[np.float32]:
 
 def _decoded(name: str, data: bytes, mode: int) -> NDArray[Any] | None:
     """Returns channel x height x width, or None where the decoder is missing or refuses: then Pillow finds the words."""
-    decoder = getattr(torch.ops.image, name, None)
+    decoder = _decoder(name)
     if decoder is None:
         return None
     try:
@@ -62,6 +68,22 @@ def _decoded(name: str, data: bytes, mode: int) -> NDArray[Any] | None:
     except RuntimeError:
         return None
     return pixels
+
+
+@cache
+def _decoder(name: str) -> Callable[..., torch.Tensor] | None:
+    """Finds an operator of torchvision; registers them first where nobody has imported it."""
+    if not hasattr(torch.ops.image, name):
+        _load_decoders()
+    return getattr(torch.ops.image, name, None)
+
+
+def _load_decoders() -> None:
+    package = find_spec("torchvision")
+    folders = (package.submodule_search_locations or ()) if package else ()
+    for library in (path for folder in folders for path in sorted(Path(folder).glob("image*")) if path.suffix in _LIBRARIES):
+        with suppress(OSError):
+            torch.ops.load_library(library)  # type: ignore[no-untyped-call]
 
 
 def _is_plain_png(data: bytes, *, bits: int, colors: int) -> bool:

@@ -10,8 +10,8 @@ from orchestrator.cluster.growth import MachineType, full_grown
 from orchestrator.experiment.loading import load_experiment
 from orchestrator.experiment.spec import Experiment
 from orchestrator.planning.capacity import Capacity, Node, Resources, concurrency, missing
-from orchestrator.planning.expand import stage_resources
 from orchestrator.planning.plan_records import resource_words
+from orchestrator.planning.staffing import stage_resources
 
 
 @dataclass(frozen=True)
