@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from g3dr.config import ModelConfig
 from g3dr.errors import CheckpointError
+from g3dr.training.adam import Adam
 from g3dr.training.layout import INDEX, MODEL, OPTIMIZER
 from g3dr.training.recorded_config import config_from_json, config_to_json
 
@@ -220,7 +221,7 @@ def _examples(names: Iterable[str]) -> str:
     return ", ".join(ordered[:2]) + (", ..." if len(ordered) > 2 else "")
 
 
-def adam_state(optimizer: torch.optim.Adam, names: Mapping[Tensor, str]) -> dict[str, Tensor]:
+def adam_state(optimizer: Adam, names: Mapping[Tensor, str]) -> dict[str, Tensor]:
     """Returns Adam's moments by parameter name."""
     moments = {}
     for parameter, state in optimizer.state.items():
@@ -229,7 +230,7 @@ def adam_state(optimizer: torch.optim.Adam, names: Mapping[Tensor, str]) -> dict
     return moments
 
 
-def restore_adam(optimizer: torch.optim.Adam, names: Mapping[Tensor, str], moments: Mapping[str, Tensor], step: int, where: str) -> None:
+def restore_adam(optimizer: Adam, names: Mapping[Tensor, str], moments: Mapping[str, Tensor], step: int, where: str) -> None:
     """Puts moments of `adam_state` back; `step` drives the bias correction.
 
     Raises:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from g3dr.config import TrainingConfig
 from g3dr.errors import ConfigError
+from g3dr.training.adam import Adam
 from g3dr.training.chance import StepChance
 from g3dr.training.checkpoint import Checkpoint, adam_state, load_model, restore_adam
 from g3dr.training.learning_rate import beta1, learning_rate
@@ -65,13 +66,13 @@ class Optimization:
         self._seed, self._device = seed, device
         self._positions = range(rank, config.batch_size, world_size)
         self._names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
-        self._optimizer = torch.optim.Adam(list(groups), lr=config.learning_rate, betas=config.betas, fused=True)
+        self._optimizer = Adam(groups, config.learning_rate, config.betas)
         self._losses = wrap(losses)
 
     def run_step(self, batch: Batch) -> dict[str, Tensor]:
         """Does one optimizer step; returns its loss terms, detached."""
         self._set_rates()
-        self._optimizer.zero_grad(set_to_none=True)
+        self._optimizer.zero_grad()
         terms = self._gradients(batch)
         if self.config.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self._weights.parameters(), self.config.gradient_clip)
