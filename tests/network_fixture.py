@@ -35,8 +35,16 @@ class Cleaner(Learner):
         return {"loss": loss, "late": loss * step}
 
     def assess(self, batches, seed, advance) -> Assessment:
-        errors = [float((self.network(batch.images) - batch.images).abs().mean()) for batch in batches]
-        return Assessment({"error": float(np.mean(errors))})
+        found, keys, errors = None, [], {"error": [], "error_of_black": []}
+        for batch in batches:
+            found = self.network(batch.images)
+            keys.extend(batch.keys)
+            for name, answer in (("error", found), ("error_of_black", -torch.ones_like(found))):
+                errors[name].extend((answer - batch.images).abs().mean(dim=(1, 2, 3)).tolist())
+        sheet = ((found[0].clamp(-1, 1) + 1) * 127.5).byte().permute(1, 2, 0).numpy()
+        return Assessment(
+            {name: float(np.mean(values)) for name, values in errors.items()}, errors, keys, keys, {"Cleaned pictures": sheet}
+        )
 
 
 def make_network_trainer(average_decay: float = 0.0, settings: TrainingConfig | None = None, **placement) -> NetworkTrainer:

@@ -19,6 +19,7 @@ from orchestrator.network_weights import open_network
 from orchestrator.planning.expand import expand_stage
 from orchestrator.planning.knowledge import DatasetInfo, Knowledge
 from orchestrator.planning.work import work_of
+from orchestrator.report.build import build_report
 from orchestrator.running.watching import Watch
 from orchestrator.runs import COMPUTE_VERSION, RunRequest
 from orchestrator.store import open_store
@@ -165,3 +166,24 @@ def test_a_finished_run_is_measured_on_held_out_images_and_found_by_its_name(pac
     assert found.config == Cleaner().config
     with pytest.raises(CheckpointError, match=r"holds a network of kind upscaler, not of kind depth"):
         open_network(f"runs/{request.spec.id}", ledger.store, "depth")
+
+
+def test_the_page_has_the_figures_the_curves_and_the_sheets(packed, monkeypatch, tmp_path) -> None:
+    taught(monkeypatch)
+    _, request = packed
+    ledger = Ledger(open_store(str(tmp_path)))
+    list(compute_run(request, ledger.store.uri, Placement()))
+    experiment = experiment_of(LARGER)
+    ledger.write_experiment("front", {**experiment.to_json(), "datasets": [], "git": {}})
+    entry = {"run": request.spec.id, "evaluation": request.measurement, "label": "larger", "state": "finished"}
+    ledger.write_stage("front", "larger", {"name": "larger", "kind": "network", "seconds": 1.0, "runs": [entry]})
+    paths = build_report(ledger.store, "front")
+    page = ledger.store.read_bytes(paths.index).decode()
+    figures = ledger.evaluation(request.spec.id, request.measurement)["metrics"]
+    assert "Networks of the front end were trained; G3DR itself was not." in page
+    assert f"larger, on 3 held-out images: error {figures['error']:.3f} (black {figures['error_of_black']:.3f})." in page
+    assert '<img src="data:image/' in page.partition('id="networks"')[2]
+    assert "Cleaned pictures" in page
+    assert "late over the steps of the training" in page
+    (summary,) = json.loads(ledger.store.read_bytes(paths.summary))["networks"]
+    assert summary["error"] == figures["error"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from orchestrator.report.cells import Cell, Column, Row, Table, number, words
 from orchestrator.report.collect import read_pictures
-from orchestrator.report.numbers import counted, span, title_case
+from orchestrator.report.numbers import counted, decimal, span
 from orchestrator.report.pictures import Thumbnail, thumbnail
 from orchestrator.report.plots import Panels, training_panels
 from orchestrator.report.records import Evaluation, Stage, StageRun, Study
@@ -14,6 +14,8 @@ from orchestrator.report.statistics import bootstrap_mean
 from orchestrator.store import Store
 
 _NO_TERM = ("step", "seconds_per_step")
+_ANSWER = "_of_"
+"""Parts the name of a figure from that of a simple answer: `spearman_of_ramp` is what a ramp comes to."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,44 @@ def _note(measured: Sequence[tuple[StageRun, Evaluation]]) -> str:
 
 
 def _table(stage: Stage, measured: Sequence[tuple[StageRun, Evaluation]]) -> Table:
-    names = dict.fromkeys(name for _, evaluation in measured for name in evaluation.metrics)
+    """A row for each figure; simple answers to the same images, which are the same for every run, follow the runs."""
+    names = list(dict.fromkeys(name for _, evaluation in measured for name in evaluation.metrics))
+    answers = list(dict.fromkeys(name.partition(_ANSWER)[2] for name in names if _ANSWER in name))
     columns = [Column("Figure", numeric=False), *(Column(run.name) for run, _ in measured)]
-    rows = [Row([words(title_case(name)), *(_figure(evaluation, name) for _, evaluation in measured)]) for name in names]
+    columns += [Column(_spoken(answer), hint="what this simple answer comes to on the same images") for answer in answers]
+    rows = [
+        Row(
+            [
+                words(_spoken(name)),
+                *(_figure(evaluation, name) for _, evaluation in measured),
+                *(_figure(measured[0][1], f"{name}{_ANSWER}{answer}") for answer in answers),
+            ]
+        )
+        for name in names
+        if _ANSWER not in name
+    ]
     return Table(f"Figures of {stage.name}", columns, rows, name=f"network-{stage.name}")
+
+
+def network_words(study: Study) -> Iterator[str]:
+    """Yields a sentence for each stage that trained a network: its figures, and those of simple answers beside them."""
+    for stage in study.of_kind("network"):
+        evaluation = next((run.evaluation for run in stage.runs if run.evaluation), None)
+        if evaluation is not None:
+            told = "; ".join(_told(evaluation, name) for name in evaluation.metrics if _ANSWER not in name)
+            yield f"{stage.name}, on {counted(evaluation.images, 'held-out image')}: {told}."
+
+
+def _told(evaluation: Evaluation, name: str) -> str:
+    answers = {
+        other.partition(_ANSWER)[2]: value for other, value in evaluation.metrics.items() if other.partition(_ANSWER)[:2] == (name, _ANSWER)
+    }
+    beside = ", ".join(f"{_spoken(answer)} {decimal(value, 3)}" for answer, value in answers.items())
+    return f"{_spoken(name)} {decimal(evaluation.metrics[name], 3)}{f' ({beside})' if beside else ''}"
+
+
+def _spoken(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _figure(evaluation: Evaluation, name: str) -> Cell:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from orchestrator.report.networks import network_words
 from orchestrator.report.numbers import counted, decimal, interval_text, title_case
 from orchestrator.report.records import Stage, Study
 from orchestrator.report.results import PAIRED_METRICS, Headline, SpeciesRow
@@ -32,6 +33,8 @@ def _without_headline(study: Study, claims: Sequence[Claim]) -> str:
         open_ = verdicts.count("cannot be told")
         said = ", ".join([*told, *([f"{open_} cannot be told from these runs"] if open_ else [])])
         return f"Of {counted(len(claims), 'claim')} of the report: {said}."
+    if study.stages and all(stage.kind == "network" for stage in study.stages):
+        return "Networks of the front end were trained; G3DR itself was not."
     if any(run.evaluation for stage in study.stages for run in stage.runs):
         return "No pretraining was measured by itself; what its trials and recipes came to stands below."
     return "No evaluation has finished yet, so there is nothing to conclude."
@@ -52,7 +55,7 @@ def _outcome(head: Headline) -> str:
 
 def conclusions(study: Study, head: Headline | None, rows: Sequence[SpeciesRow]) -> list[str]:
     """Returns what the numbers support."""
-    found = [*_headline_words(head), *_recipe_words(rows), *report_words(rows), *_sweep_words(study)]
+    found = [*_headline_words(head), *_recipe_words(rows), *report_words(rows), *_sweep_words(study), *network_words(study)]
     return found or ["Nothing yet: no stage of this experiment has numbers."]
 
 
