@@ -20,7 +20,7 @@ from g3dr.metrics import (
     kernel_distance_interval,
 )
 from g3dr.metrics.kernel import _Side
-from g3dr.metrics.kernel_variance import SpreadOfPairs, spread_between, spread_within
+from g3dr.metrics.kernel_variance import SpreadOfPairs, _Between, _Within, spread_between, spread_within
 
 pytestmark = pytest.mark.unit
 
@@ -158,6 +158,21 @@ def test_views_of_one_object_are_one_unit() -> None:
     )
     once, twice = kernel_distance_interval(single, second), kernel_distance_interval(doubled, second)
     assert (twice.estimate, twice.low, twice.high) == pytest.approx((once.estimate, once.low, once.high), rel=1e-12)
+
+
+def spread_of(effects: torch.Tensor) -> SpreadOfPairs:
+    """Two sets whose sources have these effects."""
+    within = _Within(effects, 0.0)
+    return SpreadOfPairs(within, within, _Between(torch.zeros_like(effects), torch.zeros_like(effects), 0.0))
+
+
+def test_a_variance_that_few_sources_decide_is_worth_fewer_degrees_of_freedom() -> None:
+    chance = torch.Generator().manual_seed(0)
+    even, far_out = torch.randn(100, generator=chance), torch.randn(100, generator=chance).pow(3)
+    assert 130 <= spread_of(even).freedom() <= 198  # 2 * 100 * 2 / (3 - 1) for normal effects, at most 100 + 100 - 2
+    assert spread_of(far_out).freedom() < 60
+    assert spread_of(1e6 * far_out).freedom() == pytest.approx(spread_of(far_out).freedom(), rel=1e-4)
+    assert spread_of(torch.tensor([1.0, -1.0] * 6)).freedom() == 22
 
 
 def test_the_interval_is_around_the_estimate_and_refuses_what_it_cannot_say() -> None:

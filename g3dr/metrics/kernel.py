@@ -98,10 +98,10 @@ def kernel_distance_interval(first: FeatureStatistics, second: FeatureStatistics
     spread = SpreadOfPairs(spread_within(own), spread_within(others), spread_between(between))
     biased = float(own.mean() + others.mean() - 2 * between.mean())
     estimate = kernel_distance(first, second)
-    return KidInterval(estimate, *_score_interval(estimate, spread, biased, len(own) + len(others) - 2))
+    return KidInterval(estimate, *_score_interval(estimate, spread, biased, spread.freedom()))
 
 
-def _score_interval(estimate: float, spread: SpreadOfPairs, biased: float, freedom: int) -> tuple[float, float]:
+def _score_interval(estimate: float, spread: SpreadOfPairs, biased: float, freedom: float) -> tuple[float, float]:
     """Returns the truths t with (estimate - t)^2 <= q^2 (variance of pairs + slope t), q being Student's quantile.
 
     Args:

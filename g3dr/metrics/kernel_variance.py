@@ -17,6 +17,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+_LEAST_EXCESS = 0.5  # of the kurtosis over 1; two values that take turns have none, which is no certainty
+
 
 @dataclass(frozen=True)
 class _Within:
@@ -52,6 +54,14 @@ def spread_between(kernel: Float[Tensor, "source other_source"]) -> _Between:
     return _Between(rows, columns, float(beyond.square().sum()) / ((kernel.shape[0] - 1) * (kernel.shape[1] - 1)))
 
 
+def _uncertain_variance(effects: Float[Tensor, "source"]) -> tuple[float, float]:
+    """Returns a set's share of the variance and the variance of that share: variance^2 (kurtosis - 1) / n."""
+    centred, count = effects - effects.mean(), len(effects)
+    share, square = 4 / count * float(effects.var()), float(centred.square().mean())
+    kurtosis = float(centred.pow(4).mean()) / square**2 if square > 0 else 3.0
+    return share, share**2 * max(kurtosis - 1, _LEAST_EXCESS) / count
+
+
 @dataclass(frozen=True)
 class SpreadOfPairs:
     """How the kernel varies within the first set, within the second, and between them."""
@@ -65,6 +75,20 @@ class SpreadOfPairs:
         count, others = len(self.first.effects), len(self.second.effects)
         own, other = self.first.effects - self.between.rows, self.second.effects - self.between.columns
         return float(4 / count * own.var() + 4 / others * other.var())
+
+    def freedom(self) -> float:
+        """Returns how many degrees of freedom `resampled` is worth [Satterthwaite, 1946], at most those of both sets together.
+
+        The variance of a sample's variance grows with the kurtosis: a few sources far out, which the cubic kernel takes further out,
+        leave it about as certain as a small sample would.
+        """
+        parts = [
+            _uncertain_variance(self.first.effects - self.between.rows),
+            _uncertain_variance(self.second.effects - self.between.columns),
+        ]
+        whole, doubt = (sum(column) for column in zip(*parts, strict=True))
+        most = len(self.first.effects) + len(self.second.effects) - 2
+        return min(float(most), 2 * whole**2 / doubt) if doubt > 0 else float(most)
 
     def linear(self) -> float:
         """Returns the part of the sources alone: unbiased, so it may be negative where the truth is about 0."""
