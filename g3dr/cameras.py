@@ -71,6 +71,22 @@ def camera_to_world(
     return pose
 
 
+def fov_of_blocks(resolution: int, factor: int) -> float:
+    """Returns the angle between the centres of opposite border pixels of a picture that stands for one `factor` times as large.
+
+    Its pixels lie in the middles of blocks of `factor` x `factor` pixels of the large one, as means over these do.
+
+    Args:
+        resolution: Side of the small picture, pixels.
+        factor: How many times larger the large one is.
+
+    Returns:
+        Degrees.
+    """
+    large = resolution * factor
+    return 2 * math.degrees(math.atan(math.tan(math.radians(FOV_DEGREES) / 2) * (large - factor) / (large - 1)))
+
+
 def _pixel_grid(resolution: int, device: torch.device) -> Float[Tensor, "ray 2"]:
     """Image-plane positions (right, up) of all pixels in [-1, 1], row major; corner pixels lie on the corners."""
     steps = torch.linspace(-1, 1, resolution, device=device)

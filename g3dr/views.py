@@ -4,14 +4,22 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from g3dr.cameras import camera_rays, camera_to_world
+from g3dr.cameras import FOV_DEGREES, camera_rays, camera_to_world
 from g3dr.model import G3DR
 from g3dr.render import NodeTable
 from g3dr.types import Frames, Rays, Rendering
 
 
 @torch.inference_mode()
-def render_poses(model: G3DR, table: NodeTable, yaw: Float[Tensor, "view"], pitch: Float[Tensor, "view"], resolution: int) -> Frames:
+def render_poses(
+    model: G3DR,
+    table: NodeTable,
+    yaw: Float[Tensor, "view"],
+    pitch: Float[Tensor, "view"],
+    resolution: int,
+    *,
+    fov_degrees: float = FOV_DEGREES,
+) -> Frames:
     """Renders one object from several cameras.
 
     Args:
@@ -20,12 +28,13 @@ def render_poses(model: G3DR, table: NodeTable, yaw: Float[Tensor, "view"], pitc
         yaw: Camera yaw per view, radians; pi / 2 is the input view.
         pitch: Camera pitch per view, radians; pi / 2 is the input view.
         resolution: Side of the pictures, pixels.
+        fov_degrees: Angle between the centres of opposite border pixels, degrees.
 
     Returns:
         Frames whose batch axis is the view.
     """
     device = table.rows.device
-    views = camera_rays(camera_to_world(yaw.to(device), pitch.to(device)), resolution)
+    views = camera_rays(camera_to_world(yaw.to(device), pitch.to(device)), resolution, fov_degrees)
     rays = Rays(views.origins.reshape(1, -1, 3), views.directions.reshape(1, -1, 3))
     rendering = model.render(table, rays)
     count, semantics = len(yaw), rendering.semantics

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from g3dr.cameras import frontal_pose
+from g3dr.cameras import FOV_DEGREES, fov_of_blocks, frontal_pose
 from g3dr.errors import ConfigError, DataError, G3drError
+from g3dr.export.cutout import Cutout
 from g3dr.export.mesh import Mesh, colored
 from g3dr.export.mesh_files import glb, ply
 from g3dr.export.orbit import orbit, to_bytes
@@ -25,8 +26,11 @@ from g3dr.model import G3DR
 from g3dr.pictures import encode_image
 from g3dr.render import NodeTable
 from g3dr.types import Frames
+from g3dr.upscaling.config import FACTOR
+from g3dr.upscaling.frames import Enlarger
 from g3dr.views import render_poses
-from orchestrator.photographs import Photograph, RgbdPicture
+from orchestrator.depth.source import mapping_identity
+from orchestrator.photographs import Background, Completion, Photograph, RgbdPicture, completed
 from orchestrator.store import Store
 
 RECORD = "reconstruction.json"
@@ -50,6 +54,7 @@ class ReconstructionOptions:
         gif: Write the video as a GIF too.
         solid: What becomes the mesh.
         tolerance: How far simplification may move the surface, world units; None for all triangles of marching cubes.
+        background: `remove` leaves the object alone in frames too, where a mask says what it is; meshes are always cut with a mask.
     """
 
     size: int | None = None
@@ -58,12 +63,14 @@ class ReconstructionOptions:
     gif: bool = False
     solid: SolidOptions = field(default_factory=SolidOptions)
     tolerance: float | None = None
+    background: Background = "keep"
 
     def __post_init__(self) -> None:
         for name, good, allowed in (
             ("size", self.size is None or SMALLEST_SIDE <= self.size <= LARGEST_SIDE, f"{SMALLEST_SIDE} to {LARGEST_SIDE} pixels"),
             ("frames", 1 <= self.frames <= 1000, "1 to 1000"),
             ("fps", 0 < self.fps <= 120, "more than 0, at most 120"),
+            ("background", self.background in ("keep", "remove"), "keep or remove"),
             ("tolerance", self.tolerance is None or self.tolerance > 0, "more than 0 world units (the box has a side of 2)"),
         ):
             if not good:
@@ -84,13 +91,19 @@ class Reconstructor:
         options: How objects leave it.
         progress: Called with frames done and frames in all, over all pictures.
         pictures: How many there will be.
+        enlarger: Doubles the sides of frames, which are rendered at half the size then; None to render them at the whole.
     """
 
-    def __init__(self, model: G3DR, options: ReconstructionOptions, progress: Progress, pictures: int = 1) -> None:
+    def __init__(
+        self, model: G3DR, options: ReconstructionOptions, progress: Progress, pictures: int = 1, enlarger: Enlarger | None = None
+    ) -> None:
         self.model, self.options, self._progress = model, options, progress
         self.device = next(model.parameters()).device
         self.size = options.size or max(128, model.config.generator.resolution)
         self._pictures, self._done = pictures, 0
+        self._enlarger = enlarger
+        if enlarger is not None and self.size % FACTOR:
+            raise ConfigError("size", self.size, f"a multiple of {FACTOR} where frames are enlarged")
 
     def _advance(self, frames: int) -> None:
         self._done += frames
@@ -119,10 +132,23 @@ class Reconstructor:
         view = pool.submit(render_poses, self.model, table, *frontal_pose(1), self.size)
         meshes = pool.submit(lambda: self._mesh_files(name, table, picture, view.result()))
         pool.submit(_import_writers)
-        film = orbit(self.model, table, self.options.frames, self.size, lambda: self._advance(1), each=pool.map)
+        cutout = self._cutout(picture)
+        film = self._film(table, cutout, pool)
         films = {f"{name}.{ending}": pool.submit(encode, film) for ending, encode in self._encoders(len(film)).items()}
-        pictures = self._picture_files(name, picture, view.result(), film)
+        pictures = self._picture_files(name, picture, view.result() if cutout is None else cutout(view.result(), *frontal_pose(1)), film)
         return {**meshes.result(), **{file: film.result() for file, film in films.items()}, **pictures}
+
+    def _cutout(self, picture: RgbdPicture) -> Cutout | None:
+        mask = picture.mask_at(self.size) if self.options.background == "remove" else None
+        return None if mask is None else Cutout(torch.from_numpy(mask.astype(np.float32)))
+
+    def _film(self, table: NodeTable, cutout: Cutout | None, pool: Executor) -> NDArray[np.uint8]:
+        """Renders the frames, and enlarges them if they are rendered at half the size."""
+        enlarger = self._enlarger
+        side = self.size if enlarger is None else self.size // FACTOR
+        fov = FOV_DEGREES if enlarger is None else fov_of_blocks(side, FACTOR)
+        film = orbit(self.model, table, self.options.frames, side, lambda: self._advance(1), each=pool.map, fov_degrees=fov, cutout=cutout)
+        return film if enlarger is None else np.stack(list(pool.map(enlarger, film)))
 
     def _encoders(self, frames: int) -> dict[str, Callable[[NDArray[np.uint8]], bytes]]:
         fps = self.options.fps
@@ -166,7 +192,7 @@ class Reconstructor:
         distances = depth_picture(shown, near, far)
         columns = {
             "input": picture.image_at(self.size),
-            "its depth": depth_picture(depth, near, far),
+            f"depth by {picture.depth_from}" if picture.depth_from else "its depth": depth_picture(depth, near, far),
             "reconstruction": to_bytes(view.rgb)[0],
             "its depth ": distances,
             "from the left": film[3 * len(film) // 4],
@@ -185,13 +211,14 @@ class Failure:
 
 
 def reconstruct_all(
-    reconstructor: Reconstructor, photographs: Sequence[Photograph], out: Store, about: Mapping[str, Any]
+    reconstructor: Reconstructor, photographs: Sequence[Photograph], completion: Completion, out: Store, about: Mapping[str, Any]
 ) -> tuple[list[str], list[Failure]]:
     """Writes the files of each picture into its folder of `out`; one that fails does not stop the others.
 
     Args:
         reconstructor: Made for as many pictures.
         photographs: The pictures.
+        completion: Who finds the depth that they lack.
         out: Where the folders go; each file appears whole or not at all.
         about: What the record of each tells about all of them.
 
@@ -199,30 +226,39 @@ def reconstruct_all(
         The names of the folders, and what failed.
     """
     names, failures = [], []
-    for photograph in photographs:
+    for photograph, picture in completed(photographs, completion):
         try:
-            _reconstruct_one(reconstructor, photograph, out, about)
+            if isinstance(picture, DataError):
+                raise picture
+            record = {**about, **_origin(photograph, picture, completion)}
+            _reconstruct_one(reconstructor, photograph.name, picture, out, record)
             names.append(photograph.name)
         except G3drError as error:
             failures.append(Failure(photograph, error))
     return names, failures
 
 
-def _reconstruct_one(reconstructor: Reconstructor, photograph: Photograph, out: Store, about: Mapping[str, Any]) -> None:
-    start = time.monotonic()
-    folder = out.child(photograph.name)
-    picture = photograph.read()
-    files = reconstructor.files(photograph.name, picture)
+def _origin(photograph: Photograph, picture: RgbdPicture, completion: Completion) -> dict[str, Any]:
+    """Returns where a picture, its depth and its mask are from, for the record."""
+    estimator = completion.estimator if picture.depth_from else None
+    estimated = None if estimator is None else {"estimator": estimator.identity(), "mapping": mapping_identity()}
+    return {
+        "picture": str(photograph.picture),
+        "depth": estimated or str(photograph.depth),
+        "mask": {"model": picture.mask_from} if picture.mask_from else photograph.mask and str(photograph.mask),
+    }
+
+
+def _reconstruct_one(reconstructor: Reconstructor, name: str, picture: RgbdPicture, out: Store, about: Mapping[str, Any]) -> None:
+    start, folder = time.monotonic(), out.child(name)
+    files = reconstructor.files(name, picture)
     check_free(folder, files)
-    for name, data in files.items():
-        folder.write_bytes(name, data)
+    for file, data in files.items():
+        folder.write_bytes(file, data)
     record = {
         **about,
-        "picture": str(photograph.picture),
-        "depth": str(photograph.depth),
-        "mask": photograph.mask and str(photograph.mask),
         "options": {**asdict(reconstructor.options), "size": reconstructor.size},
-        "files": {name: len(data) for name, data in files.items()},
+        "files": {file: len(data) for file, data in files.items()},
         "seconds": round(time.monotonic() - start, 2),
     }
     folder.write_bytes(RECORD, json.dumps(record, indent=1).encode())

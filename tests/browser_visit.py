@@ -16,7 +16,7 @@ class Visit:
 
     def __init__(self, browser, address, script="", **options):
         self.said, self.asked = [], []
-        self.context = browser.new_context(offline=True, **options)
+        self.context = browser.new_context(**{"offline": True, **options})
         self.page = self.context.new_page()
         self.page.on("console", lambda message: self.said.append(message.text))
         self.page.on("pageerror", lambda error: self.said.append(str(error)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -38,6 +38,7 @@ class Picture:
     rgb: UInt8[np.ndarray, "height width 3"]
 
 
+@runtime_checkable
 class DepthEstimator(Protocol):
     """Estimates depth from single pictures; made once per process, with its weights in memory."""
 

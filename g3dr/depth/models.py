@@ -1,13 +1,15 @@
 """Depth models of the transformers library: Depth Anything, DPT and MiDaS, ZoeDepth, GLPN, and whatever has the same interface."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
+from PIL import Image
 from torch import Tensor
 
 from g3dr.depth.estimator import Measure, Picture
@@ -16,6 +18,7 @@ from g3dr.errors import CheckpointError, DataError, WeightsMissingError
 
 # The deepest fusion layer has nothing to be fused with; published checkpoints leave these weights out, and nothing reads them.
 _UNUSED = "fusion_stage.layers.0.residual_layer1."
+_SIDE_OF_OTHERS = 480  # of models that take pictures as they come, such as GLPN: what they were trained with
 
 
 class ModelEstimator:
@@ -34,6 +37,7 @@ class ModelEstimator:
         self._described, self._device = model, torch.device(device)
         self._network, self._processor = _load(model.folder)
         self._network.to(self._device)
+        self._shown: int | None = None
 
     @property
     def measure(self) -> Measure:
@@ -43,6 +47,21 @@ class ModelEstimator:
     def identity(self) -> Mapping[str, Any]:
         """See `DepthEstimator`."""
         return self._described.identity()
+
+    @property
+    def side(self) -> int:
+        """See `ScalableEstimator`; as its image processor says."""
+        return self._shown or self._usual_side() or _SIDE_OF_OTHERS
+
+    def at(self, side: int) -> "ModelEstimator":
+        """See `ScalableEstimator`; the network is shared."""
+        other = copy(self)
+        other._shown = side
+        return other
+
+    def _usual_side(self) -> int | None:
+        size = getattr(self._processor, "size", None) or {}
+        return min(size["height"], size["width"]) if "height" in size and "width" in size else None
 
     def estimate(self, pictures: Sequence[Picture]) -> list[Float[np.ndarray, "_height _width"]]:
         """See `DepthEstimator`; pictures that the model sees at one size are computed together."""
@@ -56,11 +75,23 @@ class ModelEstimator:
 
     def _pixels(self, picture: Picture) -> Float[Tensor, "3 _height _width"]:
         try:
-            pixels: Tensor = self._processor(images=picture.rgb, return_tensors="pt", input_data_format="channels_last")["pixel_values"][0]
+            rgb, options = self._as_shown(picture.rgb)
+            pixels: Tensor = self._processor(images=rgb, return_tensors="pt", input_data_format="channels_last", **options)["pixel_values"][
+                0
+            ]
         except (ValueError, TypeError, RuntimeError, ZeroDivisionError) as error:
             height, width = picture.rgb.shape[:2]
             raise DataError(f"the model's image processor fails on a picture of {width} x {height} ({_first_line(error)})") from error
         return pixels
+
+    def _as_shown(self, rgb: UInt8[np.ndarray, "height width 3"]) -> tuple[UInt8[np.ndarray, "_height _width 3"], dict[str, Any]]:
+        """Returns what the processor gets: it resizes by itself, or takes the picture as it comes."""
+        if self._shown is None:
+            return rgb, {}
+        if self._usual_side() is not None:
+            return rgb, {"size": {"height": self._shown, "width": self._shown}}
+        height, width = (round(size * self._shown / min(rgb.shape[:2])) for size in rgb.shape[:2])
+        return np.array(Image.fromarray(rgb).resize((width, height), Image.Resampling.BICUBIC)), {}
 
     @torch.inference_mode()
     def _maps(self, pixels: Float[Tensor, "batch 3 height width"], sizes: list[tuple[int, int]]) -> list[Float[np.ndarray, "_h _w"]]:

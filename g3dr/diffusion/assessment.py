@@ -56,7 +56,8 @@ def assess_denoiser(learner: "DenoiserLearner", batches: Iterable[Batch], seed: 
     figures |= _compared(SpeciesPictures(held.statistics, held.species), drawn, str(learner.network.latent_mean.device))
     sheet = class_sheet(drawn, min(_SHOWN_ROWS, learner.config.samples_per_class))
     per_image = {"denoising_loss": errors.mean(dim=1).tolist()}
-    return Assessment(figures, per_image, held.keys, held.species, {"Drawn for each species": sheet})
+    looked = load_extractor("efficientnet_lite0", "cpu")
+    return Assessment(figures, per_image, held.keys, held.species, {"Drawn for each species": sheet}, looked.name, looked.sha256)
 
 
 def _held_out(learner: "DenoiserLearner", batches: Iterable[Batch], seed: int, advance: Advance) -> _HeldOut:

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from diffusers import AutoencoderKL
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from g3dr.diffusion.config import AutoencoderConfig
-from g3dr.diffusion.initialization import draw_weights
+from g3dr.diffusion.initialization import draw_weights, silence
+from g3dr.diffusion.principal import PrincipalSquares
 
+_LITTLE_NOISE = -8.0  # logarithm of a variance
 _LEAST_LOG_VARIANCE, _LARGEST_LOG_VARIANCE = -30.0, 20.0
 
 
@@ -50,9 +53,11 @@ class Autoencoder(nn.Module):
     def __init__(self, config: AutoencoderConfig, seed: int = 0) -> None:
         super().__init__()
         self.config = config
-        levels = len(config.widths)
+        levels, channels = len(config.widths), 3 * config.patch**2
         self.networks = AutoencoderKL(
-            sample_size=config.resolution,
+            in_channels=channels,
+            out_channels=channels,
+            sample_size=config.resolution // config.patch,
             latent_channels=config.latent_channels,
             block_out_channels=config.widths,
             layers_per_block=config.blocks,
@@ -61,12 +66,21 @@ class Autoencoder(nn.Module):
             up_block_types=("UpDecoderBlock2D",) * levels,
             mid_block_add_attention=config.attention,
         )
+        self.principal = PrincipalSquares(config.factor, config.latent_channels) if config.principal else None
+        self.initialize(seed)
+
+    def initialize(self, seed: int) -> None:
+        """Draws first weights; beside principal components both networks begin with nothing to add, and next to no noise."""
         draw_weights(self.networks, seed)
+        if self.principal is not None:
+            silence(self.networks.quant_conv, self.networks.decoder.conv_out)
+            nn.init.constant_(self.networks.quant_conv.bias[self.config.latent_channels :], _LITTLE_NOISE)
 
     def posterior(self, images: Float[Tensor, "batch 3 height width"]) -> Posterior:
         """Encodes RGB in [-1, 1]."""
-        distribution = self.networks.encode(images).latent_dist
-        return Posterior(distribution.mean, distribution.logvar.clamp(_LEAST_LOG_VARIANCE, _LARGEST_LOG_VARIANCE))
+        distribution = self.networks.encode(functional.pixel_unshuffle(images, self.config.patch)).latent_dist
+        mean = distribution.mean if self.principal is None else distribution.mean + self.principal.encode(images)
+        return Posterior(mean, distribution.logvar.clamp(_LEAST_LOG_VARIANCE, _LARGEST_LOG_VARIANCE))
 
     def encode(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch latent latent_height latent_width"]:
         """Returns the most likely latents of RGB in [-1, 1]."""
@@ -74,5 +88,5 @@ class Autoencoder(nn.Module):
 
     def decode(self, latents: Float[Tensor, "batch latent latent_height latent_width"]) -> Float[Tensor, "batch 3 height width"]:
         """Returns RGB, about in [-1, 1]."""
-        pictures: Tensor = self.networks.decode(latents).sample
-        return pictures
+        pictures = functional.pixel_shuffle(self.networks.decode(latents).sample, self.config.patch)
+        return pictures if self.principal is None else pictures + self.principal.decode(latents)

@@ -11,7 +11,6 @@ from g3dr.config import TrainingConfig
 from g3dr.diffusion.autoencoder import Autoencoder
 from g3dr.diffusion.chance import normal
 from g3dr.diffusion.config import AutoencoderConfig
-from g3dr.diffusion.initialization import draw_weights
 from g3dr.diffusion.sheets import pairs_sheet
 from g3dr.metrics import psnr, ssim
 from g3dr.training.chance import StepChance
@@ -31,6 +30,8 @@ class AutoencoderLearner(Learner):
         training: Not looked at.
     """
 
+    network: Autoencoder
+
     def __init__(self, config: AutoencoderConfig, training: TrainingConfig | None = None) -> None:  # noqa: ARG002  (every learner gets it)
         super().__init__()
         self.config = config
@@ -39,7 +40,14 @@ class AutoencoderLearner(Learner):
 
     def initialize(self, seed: int) -> None:
         """See `Learner`."""
-        draw_weights(self.network, seed)
+        self.network.initialize(seed)
+
+    @torch.no_grad()
+    def prepare(self, batches: Iterable[Batch]) -> None:
+        """Takes the principal components of the pictures, where the network begins with them and does not know them yet."""
+        principal = self.network.principal
+        if principal is not None and not principal.is_fitted:
+            principal.fit(batch.images.to(principal.centre.device) for batch in batches)
 
     def forward(self, batch: Batch, chance: StepChance, step: int) -> dict[str, Tensor]:  # noqa: ARG002  (every step is alike)
         """Returns the terms, each before its weight, and their weighted sum as `loss`."""
@@ -70,7 +78,9 @@ class AutoencoderLearner(Learner):
         """
         self.network.eval()
         values: dict[str, list[float]] = {"psnr": [], "ssim": [], "pixels": []}
-        keys, species, shown, latents = [], [], [], []
+        keys: list[str] = []
+        species: list[str] = []
+        shown, latents = [], []
         for batch in batches:
             latent = self.network.encode(batch.images)
             decoded = self.network.decode(latent).clamp(-1, 1)
@@ -78,7 +88,8 @@ class AutoencoderLearner(Learner):
                 values[name] += found.tolist()
             if len(keys) < _SHOWN:
                 shown.append((batch.images, decoded))
-            keys, species = keys + list(batch.keys), species + list(batch.species)
+            keys += batch.keys
+            species += batch.species
             latents.append(latent.double().square().mean())
             advance(len(keys))
         figures = {name: sum(column) / len(column) for name, column in values.items()}

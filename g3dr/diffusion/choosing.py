@@ -3,7 +3,7 @@
 The judge is CLIP where its weights are here; its stand-in, under its own name, looks at real pictures of the species.
 """
 
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -22,6 +22,7 @@ PROMPT = "a photo of a {}"
 _NEAREST = 5
 
 
+@runtime_checkable
 class Judge(Protocol):
     """Tells how close pictures are to what was asked for.
 

@@ -34,8 +34,12 @@ class AutoencoderConfig:
     """Pictures to latents and back: diffusers' AutoencoderKL [LDM, section 3.1], trained without a discriminator.
 
     Attributes:
-        resolution: Side of the pictures, pixels; divisible by 2^(levels - 1), the factor by which a latent's side is smaller.
+        resolution: Side of the pictures, pixels; divisible by patch x 2^(levels - 1), by which a latent's side is smaller.
+        patch: Side of the squares of pixels that become the channels of one position before the first level: 1 as published; 4 leaves
+            out the levels of full and half size, which take most of the time on a CPU.
         latent_channels: Numbers at each position of a latent.
+        principal: Let both networks begin with the principal components of the squares of pixels behind each position, and learn what is
+            missing; not as published. In short trainings these few numbers are far ahead of what is learned (`docs/generation.md`).
         widths: Channels of each level, the finest first; divisible by `norm_groups`.
         blocks: Residual blocks of each level of the encoder; the decoder has one more.
         attention: Self-attention at the coarsest level.
@@ -49,7 +53,9 @@ class AutoencoderConfig:
     """
 
     resolution: int = 256
+    patch: int = 1
     latent_channels: int = 4
+    principal: bool = False
     widths: tuple[int, ...] = (128, 256, 512, 512)
     blocks: int = 2
     attention: bool = True
@@ -63,7 +69,7 @@ class AutoencoderConfig:
     @property
     def factor(self) -> int:
         """By how much a latent's side is smaller than the picture's."""
-        return int(2 ** (len(self.widths) - 1))
+        return int(self.patch * 2 ** (len(self.widths) - 1))
 
     @property
     def latent_side(self) -> int:
@@ -73,9 +79,13 @@ class AutoencoderConfig:
     def __post_init__(self) -> None:
         section = "network.autoencoder"
         _check_widths(section, self.widths, self.norm_groups)
+        _require(self.patch > 0, f"{section}.patch", self.patch, "1 or more")
         divisible = self.resolution > 0 and self.resolution % self.factor == 0
-        _require(divisible, f"{section}.resolution", self.resolution, f"a positive multiple of {self.factor}, as there are levels")
+        _require(divisible, f"{section}.resolution", self.resolution, f"a positive multiple of {self.factor}, the factor of its latents")
         _require(self.latent_channels > 0, f"{section}.latent_channels", self.latent_channels, "1 or more")
+        pixels = 3 * self.factor**2
+        fits = self.latent_channels <= pixels or not self.principal
+        _require(fits, f"{section}.latent_channels", self.latent_channels, f"{pixels} or less, the colours behind one position")
         _require(self.blocks > 0, f"{section}.blocks", self.blocks, "1 or more")
         for name in ("kl", "perceptual", "edges"):
             _require(getattr(self, name) >= 0, f"{section}.{name}", getattr(self, name), "0 or more")

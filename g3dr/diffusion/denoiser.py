@@ -125,8 +125,7 @@ class Denoiser(nn.Module):
         """
         levels = torch.full_like(labels, level)
         if scale == 1 or bool((labels == self.no_class).all()):
-            return self(noisy, levels, labels)
+            return self.forward(noisy, levels, labels)
         nothing = torch.full_like(labels, self.no_class)
-        told, untold = self(noisy.repeat(2, 1, 1, 1), levels.repeat(2), torch.cat([labels, nothing])).chunk(2)
-        guided: Tensor = untold + scale * (told - untold)
-        return guided
+        told, untold = self.forward(noisy.repeat(2, 1, 1, 1), levels.repeat(2), torch.cat([labels, nothing])).chunk(2)
+        return untold + scale * (told - untold)

@@ -66,6 +66,8 @@ class DenoiserLearner(Learner):
         CheckpointError: The autoencoder is for pictures of another size.
     """
 
+    network: Denoiser
+
     def __init__(
         self,
         config: DenoiserConfig,
@@ -90,9 +92,13 @@ class DenoiserLearner(Learner):
     def prepare(self, batches: Iterable[Batch]) -> None:
         """Measures the latents of up to 1024 pictures, so that they can be brought to mean 0 and deviation 1.
 
+        A network that was trained before keeps the figures that it was trained with.
+
         Raises:
             DataError: There are no pictures, or all latents are equal.
         """
+        if self.network.latent_mean.any():
+            return
         latents: list[Tensor] = []
         for batch in batches:
             latents.append(self._memory.latents(batch.images.to(self.network.latent_mean.device)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -30,6 +30,7 @@ class Wish:
     negative: str = ""
 
 
+@runtime_checkable
 class PictureGenerator(Protocol):
     """Makes pictures; holds its weights in memory."""
 

@@ -74,7 +74,9 @@ class PipelineGenerator:
         options = {name: value for name, value in wanted.items() if value is not None and name in self._takes}
         # On the CPU, so that a seed means the same on every machine.
         chance = [torch.Generator().manual_seed(seed) for seed in seeds]
-        with torch.inference_mode():
+        from g3dr.diffusion.sampling import quiet_solvers  # noqa: PLC0415 (brings diffusers)
+
+        with torch.inference_mode(), quiet_solvers():
             found = self._pipeline(**self._condition(wish, len(seeds)), **options, generator=chance, output_type="np").images
         if not np.isfinite(found).all():
             raise DataError(f"{self._described.folder}: the model gave colours that are not finite numbers")

@@ -1,6 +1,8 @@
 """From classes and seeds to latents: the solvers of the diffusers library, without chance of their own."""
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -14,6 +16,14 @@ from g3dr.diffusion.denoiser import Denoiser, noise_scheduler
 
 # With the cosine schedule almost nothing of the picture is left at the last level: log-SNRs below are cut off [Lu et al., 2022].
 _LEAST_LOG_SNR = -5.1
+
+
+@contextmanager
+def quiet_solvers() -> Iterator[None]:
+    """Keeps to itself what diffusers' solvers do that NumPy will one day no longer allow."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="__array__ implementation doesn't accept a copy keyword", category=DeprecationWarning)
+        yield
 
 
 def solver(sampler: Sampler, scheduler: Any, **changes: Any) -> Any:
@@ -50,7 +60,8 @@ def sample_latents(
         tick: Called after each step.
     """
     steps = own_solver(settings.sampler or "dpm", denoiser.config)
-    steps.set_timesteps(settings.steps or denoiser.config.sampling_steps)
+    with quiet_solvers():
+        steps.set_timesteps(settings.steps or denoiser.config.sampling_steps)
     scale = settings.guidance or denoiser.config.guidance
     latents = noise_of_seeds(seeds, denoiser.latent_channels, side, side).to(denoiser.latent_mean.device)
     for level in steps.timesteps.tolist():

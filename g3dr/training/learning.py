@@ -30,6 +30,8 @@ class Assessment:
         keys: The images' keys in their dataset.
         species: The images' species.
         pictures: Contact sheets by caption.
+        extractor: Name of the network whose features distances compare; empty where there are none.
+        extractor_sha256: Of its weights.
     """
 
     metrics: Mapping[str, float]
@@ -37,6 +39,8 @@ class Assessment:
     keys: Sequence[str] = ()
     species: Sequence[str] = ()
     pictures: Mapping[str, UInt8[np.ndarray, "_height _width 3"]] = field(default_factory=dict)
+    extractor: str = ""
+    extractor_sha256: str = ""
 
 
 class Learner(nn.Module, ABC):

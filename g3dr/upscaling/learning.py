@@ -54,7 +54,9 @@ class UpscalerLearner(Learner):
         """
         self.network.eval()
         measured: dict[str, list[float]] = {"psnr": [], "bicubic_psnr": [], "psnr_gain": []}
-        keys, species, rows = [], [], []
+        keys: list[str] = []
+        species: list[str] = []
+        rows: list[list[UInt8[np.ndarray, "_h _w 3"]]] = []
         for batch in batches:
             pictures = self._pictures(batch.images)
             ours, plain = (psnr(pictures[name], batch.images).tolist() for name in ("network", "bicubic"))

@@ -26,6 +26,8 @@ VERBS = (
     "report",
     "view",
     "reconstruct",
+    "generate",
+    "demo",
     "evaluate",
     "depth-analysis",
 )

@@ -103,6 +103,7 @@ def measure_network(request: RunRequest, network: NetworkConfig, ledger: Ledger,
             **{name: [float(value) for value in column] for name, column in found.per_image.items()},
         },
         "sheets": list(found.pictures),
+        "extractor": {"name": found.extractor, "sha256": found.extractor_sha256} if found.extractor else None,
     }
     ledger.write_evaluation(run, request.measurement, record, _packed(found))
     return record

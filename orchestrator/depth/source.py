@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, TypeVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from g3dr.depth import MAPPING_VERSION, TAIL, DepthEstimator, Picture, to_distance
 from g3dr.errors import DataError, G3drError, ShardError
 from g3dr.pictures import decode_image, encode_depth
+from orchestrator.depth.asking import EstimatorStoppedError, first_line, maps_of
 from orchestrator.depth.recipes import Recipe
 from orchestrator.grouping import in_groups
 from orchestrator.shards.preparing import Preparation
@@ -26,10 +26,6 @@ _THREADS = 4
 
 Whatever = TypeVar("Whatever")
 Entry = Row | DataError
-
-
-class EstimatorStoppedError(G3drError):
-    """The estimator as a whole failed, which says nothing about a picture."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +97,7 @@ class DepthSource:
             return self._reason(entry, error)
 
     def _estimate(self, estimator: DepthEstimator, batch: list[Opened | Entry], pool: ThreadPoolExecutor) -> list[Entry | Future[Entry]]:
-        maps = iter(_maps(estimator, [entry.picture for entry in batch if isinstance(entry, Opened)]))
+        maps = iter(maps_of(estimator, [entry.picture for entry in batch if isinstance(entry, Opened)]))
         return [pool.submit(self._finish, estimator, entry.row, next(maps)) if isinstance(entry, Opened) else entry for entry in batch]
 
     def _finish(self, estimator: DepthEstimator, row: Row, values: "NDArray[Any] | DataError") -> Entry:
@@ -122,28 +118,6 @@ def mapping_identity() -> Mapping[str, Any]:
     return {"version": MAPPING_VERSION, "tail": TAIL}
 
 
-def _maps(estimator: DepthEstimator, pictures: list[Picture]) -> "list[NDArray[Any] | DataError]":
-    """Asks for all maps at once, and where that fails for one after the other, to see whose fault it is."""
-    try:
-        return [*_checked(estimator, pictures)] if pictures else []
-    except DataError as error:
-        return [error] if len(pictures) == 1 else [one for picture in pictures for one in _maps(estimator, [picture])]
-
-
-def _checked(estimator: DepthEstimator, pictures: list[Picture]) -> "list[NDArray[Any]]":
-    try:
-        maps = estimator.estimate(pictures)
-    except G3drError:
-        raise
-    except Exception as error:  # a device that fell off the bus, a defect of an estimator
-        reason = f"the estimator stopped at {pictures[0].key} ({_first_line(error)})"
-        raise EstimatorStoppedError(f"{reason}; what is done is kept: run the same command again to continue") from error
-    for picture, values in zip(pictures, maps, strict=True):
-        if values.shape != picture.rgb.shape[:2]:
-            raise DataError(f"the estimator gave a map of the shape {values.shape} for a picture of the shape {picture.rgb.shape[:2]}")
-    return [np.asarray(values) for values in maps]
-
-
 @lru_cache(maxsize=1)
 def _estimator(recipe: bytes, gpus: float | None) -> DepthEstimator:
     """Makes the estimator once per process."""
@@ -153,11 +127,7 @@ def _estimator(recipe: bytes, gpus: float | None) -> DepthEstimator:
     except G3drError:
         raise
     except Exception as error:  # a device that cannot be used raises whatever its driver says
-        raise EstimatorStoppedError(f"the estimator cannot start ({_first_line(error)})") from error
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+        raise EstimatorStoppedError(f"the estimator cannot start ({first_line(error)})") from error
 
 
 def _ahead(entries: Iterable[Whatever]) -> Iterator[Whatever]:

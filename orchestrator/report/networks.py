@@ -11,9 +11,11 @@ from orchestrator.report.pictures import Thumbnail, thumbnail
 from orchestrator.report.plots import Panels, training_panels
 from orchestrator.report.records import Evaluation, Stage, StageRun, Study
 from orchestrator.report.statistics import bootstrap_mean
+from orchestrator.report.tables import named
 from orchestrator.store import Store
 
 _NO_TERM = ("step", "seconds_per_step")
+_SEEN = {"fd": "FD", "kid": "KID", "inception_score": "IS-like score", "precision": "precision", "recall": "recall"}
 _ANSWER = "_of_"
 """Parts the name of a figure from that of a simple answer: `spearman_of_ramp` is what a ramp comes to."""
 
@@ -78,7 +80,8 @@ def _note(measured: Sequence[tuple[StageRun, Evaluation]]) -> str:
         return "No run of this stage has been measured yet."
     run, evaluation = measured[0]
     pictured = f" The pictures are those of {run.name}." if len(measured) > 1 else ""
-    return f"Measured on {counted(evaluation.images, 'held-out image')}; brackets: 95 % bootstrap interval over images.{pictured}"
+    looked = f" Pictures are compared through {evaluation.extractor}." if evaluation.extractor else ""
+    return f"Measured on {counted(evaluation.images, 'held-out image')}; brackets: 95 % bootstrap interval over images.{looked}{pictured}"
 
 
 def _table(stage: Stage, measured: Sequence[tuple[StageRun, Evaluation]]) -> Table:
@@ -90,7 +93,7 @@ def _table(stage: Stage, measured: Sequence[tuple[StageRun, Evaluation]]) -> Tab
     rows = [
         Row(
             [
-                words(_spoken(name)),
+                words(_title(name, measured[0][1].extractor)),
                 *(_figure(evaluation, name) for _, evaluation in measured),
                 *(_figure(measured[0][1], f"{name}{_ANSWER}{answer}") for answer in answers),
             ]
@@ -115,7 +118,12 @@ def _told(evaluation: Evaluation, name: str) -> str:
         other.partition(_ANSWER)[2]: value for other, value in evaluation.metrics.items() if other.partition(_ANSWER)[:2] == (name, _ANSWER)
     }
     beside = ", ".join(f"{_spoken(answer)} {decimal(value, 3)}" for answer, value in answers.items())
-    return f"{_spoken(name)} {decimal(evaluation.metrics[name], 3)}{f' ({beside})' if beside else ''}"
+    return f"{_title(name, evaluation.extractor)} {decimal(evaluation.metrics[name], 3)}{f' ({beside})' if beside else ''}"
+
+
+def _title(name: str, extractor: str) -> str:
+    """What is seen through a network carries that network's name."""
+    return named(_SEEN[name], extractor) if extractor and name in _SEEN else _spoken(name)
 
 
 def _spoken(name: str) -> str:

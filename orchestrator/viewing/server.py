@@ -3,9 +3,10 @@
 import errno
 import logging
 import re
+from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from g3dr.errors import ConfigError
 from orchestrator.store import Store
@@ -26,24 +27,38 @@ _HEADERS = {
 }
 
 
+AnyServer = TypeVar("AnyServer", bound="Server")
+
+
+class Shows(Protocol):
+    """What a server needs of a site."""
+
+    def answer(self, address: str) -> Answer:
+        """Returns what an address, path and query as they came, shows."""
+
+
 class Server(ThreadingHTTPServer):
     """Serves one site.
 
     Args:
         site: What it shows.
-        port: Where on 127.0.0.1; 0 for any that is free.
+        port: Where; 0 for any that is free.
+        handler: What answers a request; by default what only shows.
+        host: The address of this machine on which it listens.
     """
 
     daemon_threads = True
+    hosts = _OWN_HOSTS
+    """Names of this machine under which it is answered."""
 
-    def __init__(self, site: Site, port: int) -> None:
+    def __init__(self, site: Shows, port: int, handler: "type[Handler] | None" = None, host: str = ADDRESS) -> None:
         self.site = site
-        super().__init__((ADDRESS, port), _Handler)
+        super().__init__((host, port), handler or Handler)
 
     @property
     def url(self) -> str:
         """The address of the first page."""
-        return f"http://{ADDRESS}:{self.server_port}/"
+        return f"http://{self.server_address[0]!s}:{self.server_port}/"
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002  (what the class above hands over)
         """A browser that went away in the middle is no news."""
@@ -61,29 +76,45 @@ def serve(store: Store, port: int | None = None) -> Server:
         ConfigError: The port cannot be had.
     """
     site = Site(store)
+    return on_port(lambda free: Server(site, free), port, DEFAULT_PORT)
+
+
+def on_port(opened: Callable[[int], AnyServer], port: int | None, usual: int) -> AnyServer:
+    """Opens a server where somebody wants it, or at its usual place.
+
+    Args:
+        opened: Opens it at a port; 0 for any that is free.
+        port: Where it must be; None for `usual`, or any free one where that is taken.
+        usual: Its usual port.
+
+    Raises:
+        ConfigError: The port cannot be had.
+    """
     try:
-        return Server(site, DEFAULT_PORT if port is None else port)
+        return opened(usual if port is None else port)
     except OSError as error:
         if port is not None:
             why = "is taken by another program" if error.errno == errno.EADDRINUSE else f"cannot be had ({error.strerror})"
             raise ConfigError("--port", port, "a port that is free", f"it {why}; without --port a free one is found") from error
-        return Server(site, 0)
+        return opened(0)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    """Answers GET and HEAD."""
+class Handler(BaseHTTPRequestHandler):
+    """Answers GET and HEAD; whoever answers more says so in `allowed`."""
 
     server: Server
     protocol_version = "HTTP/1.1"
     timeout = _IDLE_SECONDS
+    allowed = "GET, HEAD"
+    refused = "is not allowed: this server only shows"
 
     def do_GET(self) -> None:
         """Answers with head and body."""
-        self._send(self._answer(), with_body=True)
+        self._send(self._shown(), with_body=True)
 
     def do_HEAD(self) -> None:
         """Answers with the head alone."""
-        self._send(self._answer(), with_body=False)
+        self._send(self._shown(), with_body=False)
 
     def __getattr__(self, name: str) -> Any:
         """Finds the answer to any other method (`do_POST`): no."""
@@ -93,13 +124,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self) -> None:
         self.close_connection = True  # whatever body there is stays unread
-        refusal = json_answer({"error": f"{self.command} is not allowed: this server only shows"}, HTTPStatus.METHOD_NOT_ALLOWED)
+        refusal = json_answer({"error": f"{self.command} {self.refused}"}, HTTPStatus.METHOD_NOT_ALLOWED)
         self._send(refusal, with_body=True)
 
-    def _answer(self) -> Answer:
-        if not _OWN_HOSTS.fullmatch(self.headers.get("Host", "")):
+    def _shown(self) -> Answer:
+        return self._guarded(lambda: self.server.site.answer(self.path))
+
+    def _guarded(self, answer: Callable[[], Answer]) -> Answer:
+        """Answers those who asked for this machine by a name of its own."""
+        if not self.server.hosts.fullmatch(self.headers.get("Host", "")):
+            self.close_connection = True  # whatever body there is stays unread
             return json_answer({"error": "this server answers to 127.0.0.1 and localhost only"}, HTTPStatus.FORBIDDEN)
-        return self.server.site.answer(self.path)
+        return answer()
 
     def _send(self, answer: Answer, *, with_body: bool) -> None:
         self.send_response(answer.status)
@@ -107,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {**headers, "Content-Security-Policy": answer.policy, **_HEADERS}.items():
             self.send_header(name, value)
         if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
-            self.send_header("Allow", "GET, HEAD")
+            self.send_header("Allow", self.allowed)
             self.send_header("Connection", "close")
         self.end_headers()
         if with_body:

@@ -28,9 +28,19 @@ def depth_command(
     ] = None,
     *,
     estimator: Annotated[
-        str, typer.Option(help="transformers: a depth model; files: maps that you have; procedural: the truth of procedural animals.")
-    ],
-    weights: Annotated[str | None, typer.Option(help="The model: its folder, s3://bucket/prefix, or OWNER/MODEL of the hub.")] = None,
+        str,
+        typer.Option(
+            help="network: the small one that comes with this program; transformers: a depth model; files: maps that you have; "
+            "procedural: the truth of procedural animals."
+        ),
+    ] = "network",
+    weights: Annotated[
+        str | None,
+        typer.Option(help="Of transformers: folder, s3://bucket/prefix, or OWNER/MODEL of the hub. Of network: one of your own trainings."),
+    ] = None,
+    boost: Annotated[
+        bool, typer.Option("--boost", help="Finer edges: merge estimates of several sizes and of parts; takes ten to twenty times as long.")
+    ] = False,
     revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of OWNER/MODEL.")] = None,
     kind: Annotated[
         Kind | None, typer.Option(help="What the model gives: relative disparity, or depth in metres. Default: by its architecture.")
@@ -55,6 +65,8 @@ def depth_command(
 
     Pictures keep every byte. Depth is stored as everywhere here: 16 bits of distance along the ray, stretched over the box.
 
+    Example: g3dr data depth photos photos-depth
+
     Example: g3dr data depth photos photos-depth --estimator transformers --weights depth-anything/Depth-Anything-V2-Small-hf
 
     Example: g3dr data depth s3://bucket/birds --in-place --estimator files --depth-root s3://bucket/birds-depth
@@ -63,7 +75,7 @@ def depth_command(
     from orchestrator.depth.recipes import Wishes  # noqa: PLC0415
 
     place = _destination(dataset, destination, in_place=in_place)
-    wishes = Wishes(weights, revision, kind, depth_root, depth_suffix, device)
+    wishes = Wishes(weights, revision, kind, depth_root, depth_suffix, device, boost)
     with (
         _runner(_chosen(engine, workers, gpus_per_worker), workers, gpus_per_worker) as (runner, gpus),
         progress("depth", "images") as move,

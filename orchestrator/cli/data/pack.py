@@ -110,4 +110,4 @@ def describe(manifest: "Manifest", destination: str) -> None:
     if manifest.has_depth:
         console.print(f"Next: g3dr data show {destination} --sheet sheet.png, then g3dr data verify {destination}")
     else:
-        console.print(f"Next: some rows have no depth map; g3dr data depth {destination} DEST --estimator NAME adds them")
+        console.print(f"Next: some rows have no depth map; g3dr data depth {destination} --in-place estimates them")

@@ -25,6 +25,7 @@ class FileRecipe:
     """
 
     uses_gpu: ClassVar[bool] = False
+    needs_dataset: ClassVar[bool] = True
 
     root: str
     suffix: str
@@ -32,7 +33,7 @@ class FileRecipe:
     top: str
 
     @classmethod
-    def prepare(cls, wishes: Wishes, dataset: Manifest) -> Self:
+    def prepare(cls, wishes: Wishes, dataset: Manifest | None) -> Self:
         """See `Recipe`."""
         refuse_others(wishes, {"depth_root", "depth_suffix"}, "files")
         if not wishes.depth_root:
@@ -54,7 +55,7 @@ class FileRecipe:
         return FileEstimator(open_store(self.root).read_bytes, self.fingerprint, self.suffix, self.top)
 
 
-def _top(folders: set[str], dataset: Manifest) -> str:
+def _top(folders: set[str], dataset: Manifest | None) -> str:
     """Returns the folder that is missing where the maps of the only species lie by themselves, as those of a flat folder do."""
-    species = dataset.species()
+    species = [] if dataset is None else dataset.species()
     return f"{species[0]}/" if len(species) == 1 and species[0] not in folders else ""

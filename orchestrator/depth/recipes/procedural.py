@@ -22,15 +22,16 @@ class ProceduralRecipe:
     """
 
     uses_gpu: ClassVar[bool] = False
+    needs_dataset: ClassVar[bool] = True
 
     config: ProceduralConfig
     code: str
 
     @classmethod
-    def prepare(cls, wishes: Wishes, dataset: Manifest) -> Self:
+    def prepare(cls, wishes: Wishes, dataset: Manifest | None) -> Self:
         """See `Recipe`."""
         refuse_others(wishes, set(), "procedural")
-        record = dataset.source
+        record: Mapping[str, Any] = {} if dataset is None else dataset.source
         while record.get("kind") == "depth":  # which changes neither keys nor pictures
             record = record["of"]
         if record.get("kind") != "procedural":

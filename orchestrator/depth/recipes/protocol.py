@@ -21,6 +21,8 @@ class Wishes:
         depth_root: Of depth files: their folder or `s3://bucket/prefix`.
         depth_suffix: Of depth files: what follows the key.
         device: `auto`, `cpu`, `cuda` or `mps`.
+        boost: Merge estimates of several sizes, see `g3dr.depth.boosting`.
+        results: Where own trainings lie that `weights` may name: a folder or `s3://bucket/prefix`.
     """
 
     weights: str | None = None
@@ -29,6 +31,8 @@ class Wishes:
     depth_root: str | None = None
     depth_suffix: str = "_depth.png"
     device: str = "auto"
+    boost: bool = False
+    results: str = "results"
 
 
 class Recipe(Protocol):
@@ -36,10 +40,16 @@ class Recipe(Protocol):
 
     uses_gpu: ClassVar[bool]
     """Whether a GPU makes it faster."""
+    needs_dataset: ClassVar[bool]
+    """Whether it knows pictures by their dataset only."""
 
     @classmethod
-    def prepare(cls, wishes: Wishes, dataset: Manifest) -> Self:
+    def prepare(cls, wishes: Wishes, dataset: Manifest | None) -> Self:
         """Checks all that can be checked before any work is done.
+
+        Args:
+            wishes: What somebody says about it.
+            dataset: Whose pictures it will see; never None where `needs_dataset`.
 
         Raises:
             G3drError: Something is missing or wrong; one sentence.
@@ -72,5 +82,19 @@ def refuse_others(wishes: Wishes, own: set[str], name: str) -> None:
     """
     for field in fields(Wishes):
         value = getattr(wishes, field.name)
-        if value != field.default and field.name not in {*own, "device"}:
+        if value != field.default and field.name not in {*own, "device", "results"}:
             raise ConfigError(f"--{field.name.replace('_', '-')}", value, f"nothing: the estimator {name} has no such option")
+
+
+def identity_with(boost: bool, identity: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: FBT001 (a wish)
+    """Returns the identity of an estimator, boosted if that is wished."""
+    from g3dr.depth.boosting import BoostOptions, boosted_identity  # noqa: PLC0415  (brings scipy)
+
+    return boosted_identity(identity, BoostOptions()) if boost else identity
+
+
+def estimator_with(boost: bool, estimator: DepthEstimator) -> DepthEstimator:  # noqa: FBT001 (a wish)
+    """Returns an estimator, boosted if that is wished."""
+    from g3dr.depth.boosting import BoostedEstimator  # noqa: PLC0415
+
+    return BoostedEstimator(estimator) if boost else estimator
