@@ -1,6 +1,5 @@
 """Runs and their ids: a run is what determines its result, so two equal runs are one, whoever asks for them."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
@@ -8,40 +7,18 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from g3dr.config import DeviceChoice, ModelConfig, ObjectiveConfig, TrainingConfig
-from g3dr.networks import NetworkConfig, network_from_json, network_to_json
+from orchestrator.content_ids import canonical_text, content_id, digest
 from orchestrator.experiment.settings import EvaluationSettings, Settings, checked
 from orchestrator.timing_spec import TimingSpec
 
 if TYPE_CHECKING:
+    from g3dr.networks import NetworkConfig
     from orchestrator.shards.selection import Selection
 
 COMPUTE_VERSION = "3"
 """Counts up whenever the code computes other numbers from the same configuration; runs made before are then made anew."""
 
-ID_LENGTH = 16
 _NOT_IN_ID = ("log_every", "log_forms", "checkpoint_every", "accumulation", "activation_checkpointing", "feature_memory")
-
-
-def _number(value: Any) -> Any:
-    """2.0 and 2 are one number, a tuple and a list one list."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
-    if isinstance(value, Mapping):
-        return {key: _number(item) for key, item in value.items()}
-    return [_number(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def _text(value: Any) -> str:
-    return json.dumps(_number(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:ID_LENGTH]
-
-
-def content_id(value: Any) -> str:
-    """Returns the first 16 hex digits of the SHA-256 of a JSON value with sorted keys."""
-    return _digest(_text(value))
 
 
 def _left_out(value: Any) -> tuple[str, ...]:
@@ -57,7 +34,7 @@ def _left_out(value: Any) -> tuple[str, ...]:
 def _part(value: Any) -> str:
     """The text of a frozen dataclass or a value within an id's text; remembered, because the runs of a sweep share most of theirs."""
     if not is_dataclass(value):
-        return _text(value)
+        return canonical_text(value)
     left_out = _left_out(value)
     names = sorted(member.name for member in fields(value) if member.name not in left_out)
     return "{" + ",".join(f'"{name}":{_part(getattr(value, name))}' for name in names) + "}"
@@ -107,7 +84,7 @@ class RunSpec:
     initial: str | None = None
     seed: int = 0
     compute_version: str = COMPUTE_VERSION
-    network: NetworkConfig | None = None
+    network: "NetworkConfig | None" = None
     autoencoder: str | None = None
 
     @property
@@ -118,13 +95,15 @@ class RunSpec:
     @cached_property
     def id(self) -> str:
         """16 hex digits that name the run in the ledger."""
-        return _digest(_part(self))
+        return digest(_part(self))
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain mappings, lists and values."""
         own: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         if self.network is None:
             return {name: value for name, value in own.items() if name not in ("network", "autoencoder")}
+        from g3dr.networks import network_to_json  # noqa: PLC0415  (brings numpy, which a look at a ledger does without)
+
         return {**own, "network": network_to_json(self.network)}
 
     @classmethod
@@ -133,6 +112,8 @@ class RunSpec:
         settings = checked({name: record[name] for name in ("model", "objective", "training")})
         own = {name: record[name] for name in ("initial", "seed", "compute_version")}
         if record.get("network"):
+            from g3dr.networks import network_from_json  # noqa: PLC0415
+
             own |= {"network": network_from_json(record["network"], "a run"), "autoencoder": record["autoencoder"]}
         return cls(settings.model, settings.objective, settings.training, DataSelection.from_json(record["data"]), **own)
 
@@ -166,7 +147,7 @@ class EvaluationSpec:
     @property
     def id(self) -> str:
         """16 hex digits that name the measurement below its run."""
-        return _digest(_part(self))
+        return digest(_part(self))
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain mappings, lists and values."""

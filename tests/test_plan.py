@@ -9,12 +9,13 @@ import pytest
 from experiment_document import DOCUMENT
 
 from g3dr.config import ObjectiveConfig, TrainingConfig
+from orchestrator.content_ids import content_id
 from orchestrator.experiment.loading import apply_settings, check_document
 from orchestrator.experiment.problems import ExperimentError
 from orchestrator.experiment.spec import Experiment
 from orchestrator.planning.capacity import Capacity, Resources, concurrency, infeasible
 from orchestrator.planning.plan import DatasetInfo, Deferred, InfeasibleError, Knowledge, Outcome, expand_stage, make_plan
-from orchestrator.runs import DataSelection, EvaluationSpec, RunRequest, RunSpec, content_id
+from orchestrator.runs import DataSelection, EvaluationSpec, RunRequest, RunSpec
 
 pytestmark = pytest.mark.unit
 

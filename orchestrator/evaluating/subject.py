@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from g3dr.errors import CheckpointError
 from g3dr.training.layout import INDEX, MODEL
 from orchestrator.checkpoints import find
+from orchestrator.content_ids import content_id
 from orchestrator.finding import UnknownNameError, find_run
 from orchestrator.ledger import Ledger
-from orchestrator.runs import content_id
 from orchestrator.store import Store
 
 _OF_RUN = re.compile(r"runs/([0-9a-f]{16})/checkpoints/(\d{8})")

@@ -13,10 +13,11 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 
+from orchestrator.content_ids import content_id
 from orchestrator.ledger.reading import read_all
 from orchestrator.planning.machines import machine_kind
 from orchestrator.planning.work import Work, work_of
-from orchestrator.runs import RunRequest, content_id
+from orchestrator.runs import RunRequest
 from orchestrator.store import Store, StoreError
 
 FOLDER = "timings"

@@ -6,7 +6,8 @@ from typing import Any
 
 from g3dr.config import LossTerm, ModelConfig, ObjectiveConfig, TrainingConfig
 from g3dr.networks import NetworkConfig, network_to_json
-from orchestrator.runs import RunRequest, content_id
+from orchestrator.content_ids import content_id
+from orchestrator.runs import RunRequest
 
 _FREE = {
     "generator": ("resolution", "position_init", "depth_offset", "plane_gain"),

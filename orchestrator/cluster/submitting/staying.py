@@ -75,6 +75,9 @@ _DATA = """
 DATA_ENDINGS = frozenset(_DATA.split())
 """Endings of files that are data or are made from others; a log that grows while somebody submits would make another package each time."""
 
+_OF_THE_PROGRAM = ("g3dr/depth/weights/",)
+"""Begin the paths of data that programs need: the depth network that is shipped."""
+
 _RESULT_FOLDERS = frozenset({"results", "mlruns", "wandb", "lightning_logs", "ray_results"})
 _CACHES = frozenset(
     {
@@ -124,6 +127,8 @@ def reason_to_stay(path: str, size: int, ledgers: Iterable[str] = ()) -> str | N
         return SECRET
     if _is_result(path, ledgers):
         return RESULT
+    if path.startswith(_OF_THE_PROGRAM):
+        return None
     if PurePosixPath(path.lower()).suffix in DATA_ENDINGS or ".tfevents." in path:
         return DATA
     return LARGE if size > MOST_BYTES_PER_FILE else None

@@ -17,7 +17,7 @@ from g3dr.errors import DataError
 from g3dr.export.workers import workers
 from g3dr.metrics import FeatureStatistics
 from orchestrator.computing.evaluation.choosing import Choice
-from orchestrator.runs import content_id
+from orchestrator.content_ids import content_id
 from orchestrator.store import Store
 
 FOLDER = "features"
