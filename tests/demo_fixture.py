@@ -1,6 +1,7 @@
 """A root with a small model, a stand-in for depth, and the demo's server on them."""
 
 import threading
+import time
 from contextlib import contextmanager
 
 import numpy as np
@@ -18,7 +19,7 @@ from orchestrator.demo.opening import opened
 from orchestrator.reconstruction import ReconstructionOptions
 from orchestrator.store import open_store
 
-SIDE = 16
+SIDE, PATIENCE = 16, 20.0
 RUN, OTHER, NETWORK = "aaaa000000000000", "bbbb000000000000", "cccc000000000000"
 OPTIONS = ReconstructionOptions(size=32, frames=4, solid=SolidOptions(resolution=24))
 
@@ -93,3 +94,12 @@ def demo(store, helpers=STAND_IN, port=0):
         finally:
             server.shutdown()
             thread.join()
+
+
+def until(condition):
+    """Waits for something and returns it."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return found

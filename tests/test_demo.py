@@ -3,24 +3,20 @@
 import http.client
 import io
 import json
-import threading
-import time
 from urllib.parse import urlencode
 
 import numpy as np
 import pytest
 import trimesh
 from cli_fixture import g3dr
-from demo_fixture import OPTIONS, OTHER, RUN, SIDE, STAND_IN, WITH_CUTTER, Nearer, demo, photo, write_models
+from demo_fixture import OPTIONS, OTHER, PATIENCE, RUN, SIDE, STAND_IN, WITH_CUTTER, Nearer, demo, photo, until, write_models
 from PIL import Image
 from stand_in_estimator import RedRecipe
 
 from g3dr.errors import CheckpointError, ConfigError, DataError, WeightsMissingError
 from orchestrator.checkpoints import find
-from orchestrator.demo import line as lines
 from orchestrator.demo.examples import RESOLUTION, example, example_names
 from orchestrator.demo.helpers import SHIPPED, Helpers, Named, helpers
-from orchestrator.demo.line import Line, Result
 from orchestrator.demo.models import choice, models
 from orchestrator.demo.server import PHOTOGRAPH_TYPE, DemoServer, open_demo
 from orchestrator.demo.studio import Photo, Studio, file_name
@@ -28,8 +24,6 @@ from orchestrator.depth.recipes import RECIPES, Wishes
 from orchestrator.ledger import Ledger
 
 pytestmark = pytest.mark.unit
-
-PATIENCE = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +49,6 @@ def ask(server, path, method="GET", body=None, **headers):
 
 def send(server, data, name="owl.png", model="quickstart/pretrain"):
     return ask(server, f"/api/photographs?{urlencode({'name': name, 'model': model})}", "POST", data, **{"Content-Type": PHOTOGRAPH_TYPE})
-
-
-def until(condition):
-    deadline = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return found
 
 
 def end_of(server, sent):
@@ -197,109 +183,6 @@ def test_an_estimator_that_fails_is_a_sentence(store):
 )
 def test_files_get_safe_names(given, name):
     assert file_name(given) == name
-
-
-# The line
-
-
-class Work:
-    """Work that goes on until the test lets it end."""
-
-    def __init__(self):
-        self.begun, self.go, self.done = [], threading.Event(), []
-
-    def __call__(self, order, report):
-        self.begun.append(order)
-        while not self.go.is_set():
-            report("working", 0.5)
-            time.sleep(0.002)
-        self.done.append(order)
-        return Result({"a": b"1"}, {})
-
-
-@pytest.fixture
-def work():
-    return Work()
-
-
-@pytest.fixture
-def line(work):
-    line = Line(work)
-    yield line
-    work.go.set()
-    line.close()
-    assert not line._thread.is_alive()
-
-
-def test_orders_are_worked_on_in_their_order_and_see_who_is_before_them(line, work):
-    names = [line.add(order) for order in "abc"]
-    until(lambda: work.begun)
-    assert [line.standing(name).before for name in names] == [0, 1, 2]
-    assert line.standing(names[0]).state == "running"
-    assert until(lambda: line.standing(names[0]).doing) == "working"
-    work.go.set()
-    until(lambda: line.standing(names[2]).state == "done")
-    assert work.done == ["a", "b", "c"]
-
-
-def test_what_is_withdrawn_is_not_computed_any_more(line, work):
-    names = [line.add(order) for order in "abc"]
-    until(lambda: work.begun)
-    line.withdraw(names[1])
-    line.withdraw(names[0])
-    until(lambda: "c" in work.begun)
-    work.go.set()
-    until(lambda: line.standing(names[2]).state == "done")
-    assert work.done == ["c"]
-    assert [line.standing(name).state for name in names] == ["withdrawn", "withdrawn", "done"]
-
-
-def test_what_nobody_asks_for_is_not_computed(line, work, monkeypatch):
-    last = [line.add(order) for order in "abc"][-1]
-    until(lambda: work.begun)
-    monkeypatch.setattr(lines, "FORGOTTEN_SECONDS", 0.2)
-    deadline = time.monotonic() + 0.3
-    while time.monotonic() < deadline:
-        line.standing(last)
-        time.sleep(0.01)
-    work.go.set()
-    until(lambda: line.standing(last).state == "done")
-    assert work.done == ["a", "c"]
-
-
-def test_a_line_that_was_closed_takes_nothing_and_leaves_no_thread(line, work):
-    name = line.add("a")
-    until(lambda: work.begun)
-    line.close()
-    assert line.standing(name).state == "withdrawn"
-    assert work.done == []
-    with pytest.raises(DataError, match="g3dr demo"):
-        line.add("b")
-
-
-def test_a_defect_is_told_and_does_not_end_the_line(caplog):
-    def divide(order, report):
-        return Result({}, {"value": 1 / order})
-
-    line = Line(divide)
-    names = [line.add(0), line.add(2)]
-    until(lambda: line.standing(names[1]).state == "done")
-    failed = line.standing(names[0])
-    line.close()
-    assert failed.error == "this photograph cannot be reconstructed (ZeroDivisionError: division by zero)"
-    assert "Traceback" in caplog.text
-
-
-def test_too_many_who_wait_are_a_sentence_and_old_results_go(line, work):
-    names = [line.add(0)]
-    until(lambda: work.begun)
-    names += [line.add(order) for order in range(lines.MOST_WAITING)]
-    with pytest.raises(DataError, match="are waiting already"):
-        line.add("one more")
-    work.go.set()
-    until(lambda: line.standing(names[-1]).state == "done")
-    until(lambda: len(line._entries) == lines.MOST_KEPT)
-    assert line.standing(names[0]) is None
 
 
 # Models

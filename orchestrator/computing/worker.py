@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from g3dr.errors import BatchError, G3drError, MemoryExceededError, NonFiniteLossError
+from g3dr.errors import BatchError, G3drError
 from g3dr.training.checkpoint import Checkpoint
 from g3dr.training.optimization import Optimization
 from g3dr.training.trainer import Trainer
@@ -27,6 +27,7 @@ from orchestrator.computing.batches import batches_from
 from orchestrator.computing.building import make_trainer
 from orchestrator.computing.claim import Claim
 from orchestrator.computing.evaluate import evaluate_run
+from orchestrator.computing.failure_kinds import failure_kind
 from orchestrator.computing.fetching import fetch_weights
 from orchestrator.computing.memory import is_memory_error, memory_error
 from orchestrator.computing.networks import measure_network
@@ -35,7 +36,7 @@ from orchestrator.computing.probing import Probe
 from orchestrator.computing.progress import Progress
 from orchestrator.computing.saving import CheckpointSaver
 from orchestrator.computing.timing import time_run
-from orchestrator.ledger import FailureKind, LeaseLostError, Ledger, RunState, RunStatus
+from orchestrator.ledger import LeaseLostError, Ledger, RunState, RunStatus
 from orchestrator.planning.timings import RunTimer
 from orchestrator.runs import RunRequest
 from orchestrator.store import StoreAwayError, open_store
@@ -73,7 +74,7 @@ def compute_run(request: RunRequest, root: str, placement: Placement, claim: Cla
             raise
         except G3drError as error:
             run.fail(error)
-            yield replace(run.progress("failed", error=str(error)), kind=_kind(error))
+            yield replace(run.progress("failed", error=str(error)), kind=failure_kind(error))
 
 
 class RunInProgress:
@@ -191,7 +192,7 @@ class RunInProgress:
         if self.placement.rank == 0 and not (self._has_started and self._is_stopped()):
             keys = error.keys if isinstance(error, BatchError) else ()
             with suppress(LeaseLostError):  # whoever took the run over will find out for themselves
-                self.ledger.record_failure(self.run, _kind(error), str(error), keys=keys, token=self.claim.token)
+                self.ledger.record_failure(self.run, failure_kind(error), str(error), keys=keys, token=self.claim.token)
 
     def record(self, state: RunState) -> None:
         """Writes the status to the ledger, unless the driver has stopped the run in the meantime.
@@ -293,9 +294,3 @@ class RunInProgress:
         """Whoever hears of a rung may end the run there: its checkpoint has to be there first."""
         if step in self.request.rungs:
             self._saver.wait()
-
-
-def _kind(error: G3drError) -> FailureKind:
-    if isinstance(error, NonFiniteLossError):
-        return "non_finite"
-    return "out_of_memory" if isinstance(error, MemoryExceededError) else "input"
