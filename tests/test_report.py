@@ -107,7 +107,7 @@ def test_every_picture_says_what_it_shows(built):
     pictures = [attributes for tag, attributes in page.tags if tag == "img"]
     assert all(attributes["alt"] for attributes in pictures)
     assert all(attributes["aria-label"] for tag, attributes in page.tags if tag == "svg" and attributes.get("role") == "img")
-    columns = ("Input", "Reconstruction", "Novel view", "True novel view", "Depth", "True depth")
+    columns = ("Input", "Reconstruction", "Novel view", "True novel view", "Depth", "Given depth")
     assert all(any(attributes["alt"] == f"{column} of fish_01/0000" for attributes in pictures) for column in columns)
 
 

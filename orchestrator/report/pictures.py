@@ -17,7 +17,7 @@ _SHEET = (
     ("novel", "Novel view"),
     ("novel_truth", "True novel view"),
     ("depth", "Depth"),
-    ("depth_truth", "True depth"),
+    ("depth_truth", "Given depth"),
     ("parts", "Parts"),
     ("novel_parts", "Parts, novel view"),
 )
@@ -107,7 +107,7 @@ def _recipe_columns(by_recipe: Mapping[str, Pictures], first: Pictures) -> Itera
     view = "novel" if "novel" in first.arrays else "canonical"
     if "input" in first.arrays:
         yield "Input", first.arrays["input"]
-    for name, truth, label in ((view, "novel_truth", "True novel view"), ("depth", "depth_truth", "True depth")):
+    for name, truth, label in ((view, "novel_truth", "True novel view"), ("depth", "depth_truth", "Given depth")):
         what = "depth" if name == "depth" else f"{view} view"
         for recipe, pictures in by_recipe.items():
             if name in pictures.arrays:
