@@ -85,7 +85,7 @@ def _recipe_sentence(recipe: str, metric: str, rows: Sequence[SpeciesRow]) -> It
     better = [species for species, interval in known if interval and interval.mean > 0]
     worse = [species for species, interval in known if interval and interval.mean < 0]
     open_ = [species for species, interval in known if interval is None]
-    view = "novel views" if metric == "novel_psnr" else "the input view"
+    view = "novel views" if metric == "novel_psnr" else "input views"
     parts = [("better for", better), ("worse for", worse), ("not to be told apart for", open_)]
     said = "; ".join(f"{verdict} {', '.join(species)}" for verdict, species in parts if species)
     yield f"Against the pre-trained model, {title_case(recipe)} gives {view} that are {said}."
@@ -167,5 +167,5 @@ def _view_cautions(study: Study, head: Headline | None) -> Iterator[str]:
             "Pixels that the input camera does not see are left out of the main number. "
             "No method can know them, and a model may be right or wrong there unnoticed."
         )
-    if any("procedural" in source for source in (study.experiment.get("data") or {}).values()):
+    if any(source.get("procedural") is not None for source in (study.experiment.get("data") or {}).values()):
         yield "Procedural species are simpler than photographs: what holds for them need not hold there."
