@@ -4,13 +4,14 @@ Nothing here imports torch before a learner is built, so that experiment files a
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from g3dr.config import TrainingConfig
 from g3dr.depth.config import DepthNetworkConfig
 from g3dr.diffusion.config import AutoencoderConfig, DenoiserConfig
 from g3dr.errors import CheckpointError, ConfigError
+from g3dr.training.recorded_config import plain, recorded
 from g3dr.upscaling.config import UpscalerConfig
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ def kind_of(config: NetworkConfig) -> NetworkKind:
 
 def network_to_json(config: NetworkConfig) -> dict[str, Any]:
     """Returns `kind` and the configuration's fields, as JSON knows them."""
-    values = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(config).items()}
-    return {"kind": kind_of(config), **values}
+    return {"kind": kind_of(config), **plain(asdict(config))}
 
 
 def network_from_json(record: Mapping[str, Any], where: str) -> NetworkConfig:
@@ -50,18 +50,8 @@ def network_from_json(record: Mapping[str, Any], where: str) -> NetworkConfig:
     kind = next((known for known in CONFIGS if known == record.get("kind")), None)
     if kind is None:
         raise CheckpointError(f"{where}: holds a network of kind {record.get('kind')!r}; this version knows {', '.join(CONFIGS)}")
-    made: type[Any] = CONFIGS[kind]
-    known = {member.name for member in fields(made)}
-    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in record.items() if name != "kind"}
-    newer = sorted(set(values) - known)
-    if newer:
-        raise CheckpointError(
-            f"{where}: written by a newer version, this one does not know {kind}.{newer[0]}; update the program to read it"
-        )
-    try:
-        config: NetworkConfig = made(**values)
-    except (ConfigError, TypeError) as error:
-        raise CheckpointError(f"{where}: the recorded configuration cannot be used ({error})") from error
+    fields = {name: value for name, value in record.items() if name != "kind"}
+    config: NetworkConfig = recorded(CONFIGS[kind], fields, kind, where)
     return config
 
 

@@ -132,6 +132,7 @@ def _model_of(file: ModelFile, name: str, folder: Store) -> "G3DR":
     from g3dr.training.checkpoint import load_model as load_state  # noqa: PLC0415
 
     checkpoint = file.checkpoint()
+    _refuse_network(checkpoint, name)
     config = checkpoint.config or _config_of_run(folder)
     if config is None:
         raise CheckpointError(
@@ -155,7 +156,14 @@ def read_found(name: str, root: Store, *, optimizer: bool = True) -> "Checkpoint
     """
     store, path = find(name, root)
     checkpoint = Ledger(store).read_checkpoint(path, optimizer=optimizer)
+    _refuse_network(checkpoint, name)
     return checkpoint if checkpoint.config else replace(checkpoint, config=_config_of_run(store.child(path)))
+
+
+def _refuse_network(checkpoint: "Checkpoint", name: str) -> None:
+    """The run of a network of the front end records G3DR's default settings too, which are nobody's."""
+    if checkpoint.network is not None:
+        raise CheckpointError(f"{name}: holds a network of kind {checkpoint.network.get('kind')}, not a G3DR model")
 
 
 def _config_of_run(checkpoint: Store) -> ModelConfig | None:
@@ -224,6 +232,7 @@ def _check_fit(config: ModelConfig, name: str, root: Store) -> None:
     from g3dr.training.checkpoint import load_model as load_state  # noqa: PLC0415
 
     checkpoint = read_initial(name, root)
+    _refuse_network(checkpoint, name)
     load_state(G3DR.blank(config), checkpoint.model, name, may_lack=CONDITIONING_PREFIXES)
     if checkpoint.config is not None:
         _check_meaning(config, checkpoint.config, name)

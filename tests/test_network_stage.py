@@ -9,6 +9,7 @@ from network_fixture import Cleaner
 
 from g3dr.diffusion.config import AutoencoderConfig, DenoiserConfig
 from g3dr.errors import CheckpointError
+from orchestrator.checkpoints import load_model
 from orchestrator.computing import networks
 from orchestrator.computing.worker import Placement, compute_run
 from orchestrator.datasets import prepare_datasets
@@ -166,6 +167,8 @@ def test_a_finished_run_is_measured_on_held_out_images_and_found_by_its_name(pac
     assert found.config == Cleaner().config
     with pytest.raises(CheckpointError, match=r"holds a network of kind upscaler, not of kind depth"):
         open_network(f"runs/{request.spec.id}", ledger.store, "depth")
+    with pytest.raises(CheckpointError, match=r"holds a network of kind upscaler, not a G3DR model"):
+        load_model(f"runs/{request.spec.id}", ledger.store)
 
 
 def test_the_page_has_the_figures_the_curves_and_the_sheets(packed, monkeypatch, tmp_path) -> None:

@@ -27,7 +27,7 @@ def meaning(config: ModelConfig) -> dict[str, Any]:
 
 def config_to_json(config: ModelConfig) -> dict[str, Any]:
     """Returns plain mappings, lists and values."""
-    return {name: _plain(value) for name, value in asdict(config).items()}
+    return {name: plain(value) for name, value in asdict(config).items()}
 
 
 def config_from_json(record: object, where: str) -> ModelConfig:
@@ -36,17 +36,33 @@ def config_from_json(record: object, where: str) -> ModelConfig:
     Raises:
         CheckpointError: The record has a key that this version does not know, or a value that it does not allow.
     """
-    try:
-        config: ModelConfig = _read(ModelConfig, dict(record), "model", where)  # type: ignore[call-overload]  # anything else is refused
-    except (ConfigError, TypeError, ValueError, AttributeError) as error:
-        raise CheckpointError(f"{where}: the recorded configuration cannot be used ({error})") from error
+    config: ModelConfig = recorded(ModelConfig, record, "model", where)
     return config
 
 
-def _plain(value: Any) -> Any:
+def recorded(kind: type[Any], record: object, path: str, where: str) -> Any:
+    """Returns a frozen dataclass from what `plain` made of its fields.
+
+    Args:
+        kind: The dataclass.
+        record: Its fields.
+        path: What it is called in messages.
+        where: Where it was recorded, likewise.
+
+    Raises:
+        CheckpointError: As in `config_from_json`.
+    """
+    try:
+        return _read(kind, dict(record), path, where)  # type: ignore[call-overload]  # anything else is refused
+    except (ConfigError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{where}: the recorded configuration cannot be used ({error})") from error
+
+
+def plain(value: Any) -> Any:
+    """Returns mappings, lists and values, as JSON knows them."""
     if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+        return {name: plain(item) for name, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _read(kind: Any, record: Mapping[str, Any], path: str, where: str) -> Any:
