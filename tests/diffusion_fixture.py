@@ -1,6 +1,7 @@
 """Tiny networks and batches for the tests of diffusion."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -26,6 +27,7 @@ DENOISER = DenoiserConfig(
     sampling_steps=4,
     samples_per_class=2,
 )
+TRANSFORMER = replace(DENOISER, architecture="transformer", widths=(16,), blocks=2)
 
 
 def batch_of(count: int, seed: int = 0, species: Sequence[str] = CLASSES, side: int = 16) -> Batch:

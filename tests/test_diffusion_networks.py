@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from diffusion_fixture import CLASSES, CODES, DENOISER, batch_of, codes
+from diffusion_fixture import CLASSES, CODES, DENOISER, TRANSFORMER, batch_of, codes
 
 from g3dr.diffusion.autoencoder import Autoencoder, Posterior
 from g3dr.diffusion.autoencoder_learning import AutoencoderLearner
@@ -19,8 +19,8 @@ from g3dr.errors import CheckpointError, ConfigError, DataError
 from g3dr.training.chance import StepChance
 
 
-def learner_of(**changes):
-    learner = DenoiserLearner(replace(DENOISER, **changes), autoencoder=codes())
+def learner_of(config=DENOISER, **changes):
+    learner = DenoiserLearner(replace(config, **changes), autoencoder=codes())
     learner.initialize(3)
     learner.prepare([batch_of(12)])
     return learner
@@ -33,7 +33,11 @@ def test_the_latent_is_smaller_by_the_factor_and_decodes_to_the_pictures_size():
     assert network.decode(latents).shape == images.shape
 
 
-@pytest.mark.parametrize("build", [lambda seed: Autoencoder(CODES, seed), lambda seed: Denoiser(DENOISER, 2, seed)])
+@pytest.mark.parametrize(
+    "build",
+    [lambda seed: Autoencoder(CODES, seed), lambda seed: Denoiser(DENOISER, 2, 8, seed), lambda seed: Denoiser(TRANSFORMER, 2, 8, seed)],
+    ids=["autoencoder", "unet", "transformer"],
+)
 def test_first_weights_come_from_the_seed_and_leave_torchs_own_chance_alone_where_it_matters(build):
     torch.manual_seed(1)
     one = build(5).state_dict()
@@ -59,7 +63,9 @@ def test_noise_of_a_training_step_is_normal_and_belongs_to_the_position():
     assert whole.isfinite().all()
 
 
-@pytest.mark.parametrize("make", [lambda: AutoencoderLearner(CODES), learner_of])
+@pytest.mark.parametrize(
+    "make", [lambda: AutoencoderLearner(CODES), learner_of, lambda: learner_of(TRANSFORMER)], ids=["autoencoder", "unet", "transformer"]
+)
 def test_a_step_does_not_depend_on_how_the_batch_is_divided(make):
     learner, batch = make(), batch_of(6)
     if isinstance(learner, AutoencoderLearner):
@@ -69,8 +75,30 @@ def test_a_step_does_not_depend_on_how_the_batch_is_divided(make):
     torch.testing.assert_close(whole, (parts[0] * 2 + parts[1] * 4) / 6, rtol=1e-5, atol=1e-6)
 
 
-def test_a_step_is_a_function_of_seed_and_step():
-    learner, batch = learner_of(), batch_of(4)
+def stir(network):
+    """Lets every weight say something; untrained networks predict 0 whatever they are told."""
+    generator = torch.Generator().manual_seed(0)
+    for parameter in network.parameters():
+        parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)
+
+
+@pytest.mark.parametrize("config", [DENOISER, TRANSFORMER], ids=["unet", "transformer"])
+def test_a_denoiser_begins_with_nothing_to_say_and_then_hears_level_class_and_place(config):
+    network = Denoiser(config, 2, 8).eval()
+    noisy, levels, labels = torch.zeros(1, 2, 8, 8), torch.tensor([10]), torch.tensor([0])
+    assert not network(noisy, levels, labels).any()
+    stir(network)
+    said = network(noisy, levels, labels)
+    assert not torch.allclose(said, network(noisy, levels + 500, labels))
+    assert not torch.allclose(said, network(noisy, levels, labels + 1))
+    assert not torch.allclose(network(noisy, levels, labels + 2), network(noisy, levels, labels + network.no_class))
+    assert not torch.allclose(said[..., 0, 0], said[..., 4, 4])
+
+
+@pytest.mark.parametrize("config", [DENOISER, TRANSFORMER], ids=["unet", "transformer"])
+def test_a_step_is_a_function_of_seed_and_step(config):
+    learner, batch = learner_of(config, class_dropout=0.5).train(), batch_of(4)
+    stir(learner.network)
     torch.manual_seed(0)
     first = learner(batch, StepChance(1, 2, range(4)), 2)["loss"]
     torch.manual_seed(99)
@@ -214,8 +242,10 @@ def test_networks_come_back_from_what_a_checkpoint_records():
 
 
 def test_networks_that_do_not_belong_together_are_refused():
-    with pytest.raises(CheckpointError, match="latents of 2 channels of pictures of 32"):
-        LatentDiffusion(Denoiser(replace(DENOISER, resolution=32), 2), codes())
+    with pytest.raises(CheckpointError, match="latents of 2 channels and 8 x 8 positions of pictures of 32"):
+        LatentDiffusion(Denoiser(replace(DENOISER, resolution=32), 2, 8), codes())
+    with pytest.raises(CheckpointError, match="4 x 4 positions of pictures of 16 pixels, the autoencoder gives 2 of 8 x 8"):
+        LatentDiffusion(Denoiser(TRANSFORMER, 2, 4), codes())
 
 
 @pytest.mark.parametrize(
@@ -227,6 +257,8 @@ def test_networks_that_do_not_belong_together_are_refused():
         (lambda: DenoiserConfig(classes=("a", "a")), "network.denoiser.classes"),
         (lambda: DenoiserConfig(attention_levels=(9,)), "network.denoiser.attention_levels"),
         (lambda: DenoiserConfig(head_width=7), "network.denoiser.head_width"),
+        (lambda: DenoiserConfig(architecture="transformer"), "network.denoiser.widths"),
+        (lambda: DenoiserConfig(architecture="transformer", widths=(6,), head_width=3), "network.denoiser.widths"),
         (lambda: SamplingSettings(guidance=0.5), "--guidance"),
     ],
 )

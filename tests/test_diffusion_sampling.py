@@ -17,7 +17,7 @@ from g3dr.errors import ConfigError
 
 def awake(seed=1):
     """A denoiser whose weights are all random, so that everything it is told changes what it says."""
-    denoiser = Denoiser(DENOISER, 2, seed).eval()
+    denoiser = Denoiser(DENOISER, 2, 8, seed).eval()
     generator = torch.Generator().manual_seed(seed)
     for parameter in denoiser.parameters():
         parameter.data = torch.randn(parameter.shape, generator=generator) * 0.1

@@ -1,7 +1,8 @@
 """What determines the two networks of a latent diffusion model, and how pictures are drawn from them.
 
-Source: [LDM] High-Resolution Image Synthesis with Latent Diffusion Models, CVPR 2022 (arXiv 2112.10752). Defaults are the sizes that
-it publishes for ImageNet at 256 pixels; `experiments/diffusion.yaml` holds sizes for two CPU cores.
+Sources: [LDM] High-Resolution Image Synthesis with Latent Diffusion Models, CVPR 2022 (arXiv 2112.10752); [DiT] Scalable Diffusion
+Models with Transformers, ICCV 2023 (arXiv 2212.09748). Defaults are the sizes that [LDM] publishes for ImageNet at 256 pixels;
+`experiments/diffusion.yaml` holds sizes for two CPU cores.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from g3dr.errors import ConfigError
 
 Prediction = Literal["epsilon", "v_prediction"]
 NoiseSchedule = Literal["scaled_linear", "linear", "cosine"]
+Architecture = Literal["unet", "transformer"]
 Sampler = Literal["dpm", "ddim"]
 
 NOISE_LEVELS = 1000
@@ -24,8 +26,8 @@ def _require(condition: object, path: str, got: object, allowed: str) -> None:
 
 
 def _check_widths(section: str, widths: tuple[int, ...], groups: int) -> None:
-    divisible = len(widths) > 0 and all(width > 0 and width % groups == 0 for width in widths)
     _require(groups > 0, f"{section}.norm_groups", groups, "1 or more")
+    divisible = len(widths) > 0 and all(width > 0 and width % groups == 0 for width in widths)
     _require(divisible, f"{section}.widths", widths, f"one or more positive multiples of norm_groups, which is {groups}")
 
 
@@ -94,17 +96,20 @@ class AutoencoderConfig:
 
 @dataclass(frozen=True)
 class DenoiserConfig:
-    """What takes noise out of latents, told the class: diffusers' UNet2DModel with an embedding of classes [LDM, section 3.2].
+    """What takes noise out of latents, told the class: diffusers' UNet2DModel [LDM, section 3.2] or DiTTransformer2DModel [DiT].
 
     Attributes:
         resolution: Side of the pictures, pixels; the autoencoder's.
         classes: Names of the species that can be asked for; pictures of any other are learned without a class.
-        widths: Channels of each level, the finest first; divisible by `norm_groups`.
-        blocks: Residual blocks of each level on the way down; one more on the way up.
-        attention_levels: Levels with self-attention, counted from 0 at the finest; the middle of the network always has it.
+        architecture: `unet` as in [LDM], or `transformer` as in [DiT], where each position of a latent is a token. With small latents on
+            a CPU the transformer learns several times faster (`docs/decisions/0034`).
+        widths: Channels of each level, the finest first; divisible by `norm_groups`. A transformer has one.
+        blocks: Residual blocks of each level on the way down; one more on the way up. All blocks of a transformer.
+        attention_levels: Levels with self-attention, counted from 0 at the finest; the middle of the network always has it. A transformer
+            does not ask.
         head_width: Channels of an attention head; divides the widths of the levels that attend.
-        norm_groups: Groups of the group norms.
-        dropout: Share of the features inside of residual blocks that is left out in training.
+        norm_groups: Groups of the group norms; a transformer has none.
+        dropout: Share of the features inside of blocks that is left out in training.
         prediction: What the network says: the noise (`epsilon`, as published), or `v_prediction` [Salimans and Ho, 2022], which also
             means something where nothing but noise is left.
         schedule: How the noise grows: `scaled_linear` as published, `linear`, or `cosine` [Nichol and Dhariwal, 2021].
@@ -119,6 +124,7 @@ class DenoiserConfig:
 
     resolution: int = 256
     classes: tuple[str, ...] = ()
+    architecture: Architecture = "unet"
     widths: tuple[int, ...] = (192, 384, 576, 960)
     blocks: int = 2
     attention_levels: tuple[int, ...] = (1, 2, 3)
@@ -135,13 +141,15 @@ class DenoiserConfig:
     samples_per_class: int = 16
 
     def __post_init__(self) -> None:
-        section = "network.denoiser"
-        _check_widths(section, self.widths, self.norm_groups)
+        section, is_unet, levels = "network.denoiser", self.architecture == "unet", range(len(self.widths))
+        if is_unet:
+            _check_widths(section, self.widths, self.norm_groups)
         for name, good, allowed in (
             ("resolution", self.resolution > 0, "1 or more pixels"),
             ("classes", len(set(self.classes)) == len(self.classes), "different names"),
+            ("widths", is_unet or self._is_of_a_transformer(), "one width for a transformer, a positive multiple of 4"),
             ("blocks", self.blocks > 0, "1 or more"),
-            ("attention_levels", set(self.attention_levels) <= set(range(len(self.widths))), f"levels of 0 to {len(self.widths) - 1}"),
+            ("attention_levels", not is_unet or set(self.attention_levels) <= set(levels), f"levels of 0 to {len(levels) - 1}"),
             ("head_width", self._heads_fit(), "a positive divisor of the widths of the levels that attend and of the last one"),
             ("dropout", 0 <= self.dropout < 1, "at least 0, less than 1"),
             ("class_dropout", 0 <= self.class_dropout <= 1, "between 0 and 1"),
@@ -152,6 +160,10 @@ class DenoiserConfig:
             ("samples_per_class", self.samples_per_class >= 1, "1 or more"),
         ):
             _require(good, f"{section}.{name}", getattr(self, name), allowed)
+
+    def _is_of_a_transformer(self) -> bool:
+        """Sines and cosines of two axes share a token's channels."""
+        return len(self.widths) == 1 and self.widths[0] > 0 and self.widths[0] % 4 == 0
 
     def _heads_fit(self) -> bool:
         attending = {*self.attention_levels, len(self.widths) - 1} & set(range(len(self.widths)))

@@ -6,13 +6,12 @@ Shapes as in `autoencoder`; a level of noise is an integer from 0 (almost none) 
 from collections.abc import Sequence
 
 import torch
-from diffusers import DDPMScheduler, UNet2DModel
-from diffusers.models.resnet import ResnetBlock2D
+from diffusers import DDPMScheduler
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from g3dr.diffusion.config import NOISE_LEVELS, DenoiserConfig
-from g3dr.diffusion.initialization import draw_weights, silence
+from g3dr.diffusion.predictors import draw_predictor, make_predictor
 
 # The ends of the published schedules: [LDM] for `scaled_linear`, [Ho et al., 2020] for `linear`; `cosine` has none.
 _BETAS = {"scaled_linear": (0.0015, 0.0195), "linear": (1e-4, 2e-2), "cosine": (1e-4, 2e-2)}
@@ -32,46 +31,36 @@ def noise_scheduler(config: DenoiserConfig) -> DDPMScheduler:
 
 
 class Denoiser(nn.Module):
-    """A U-Net with an embedding of classes, and the scale of the latents that it was trained on.
+    """A U-Net or a transformer with an embedding of classes, and the scale of the latents that it was trained on.
 
     Args:
         config: Sizes.
         latent_channels: Channels of the autoencoder's latents.
+        latent_side: Their side.
         seed: Of the first weights.
 
     Attributes:
         latent_mean: Mean of each channel of the autoencoder's latents, over the pictures that the training began with.
         latent_deviation: One deviation of all channels, likewise.
+        latent_side: Side of the autoencoder's latents.
     """
 
     latent_mean: Tensor
     latent_deviation: Tensor
+    latent_side: Tensor
 
-    def __init__(self, config: DenoiserConfig, latent_channels: int, seed: int = 0) -> None:
+    def __init__(self, config: DenoiserConfig, latent_channels: int, latent_side: int, seed: int = 0) -> None:
         super().__init__()
         self.config = config
-        attends = [level in config.attention_levels for level in range(len(config.widths))]
-        self.unet = UNet2DModel(
-            in_channels=latent_channels,
-            out_channels=latent_channels,
-            block_out_channels=config.widths,
-            layers_per_block=config.blocks,
-            down_block_types=tuple("AttnDownBlock2D" if one else "DownBlock2D" for one in attends),
-            up_block_types=tuple("AttnUpBlock2D" if one else "UpBlock2D" for one in reversed(attends)),
-            attention_head_dim=config.head_width,
-            norm_num_groups=config.norm_groups,
-            dropout=config.dropout,
-            resnet_time_scale_shift="scale_shift",
-            num_class_embeds=len(config.classes) + 1,
-        )
+        self.predictor = make_predictor(config, latent_channels, latent_side)
         self.register_buffer("latent_mean", torch.zeros(latent_channels))
         self.register_buffer("latent_deviation", torch.ones(()))
+        self.register_buffer("latent_side", torch.tensor(latent_side))
         self.initialize(seed)
 
     def initialize(self, seed: int) -> None:
-        """Draws first weights; every residual block begins as the identity, and the prediction as 0."""
-        draw_weights(self.unet, seed)
-        silence(self.unet.conv_out, *(block.conv2 for block in self.unet.modules() if isinstance(block, ResnetBlock2D)))
+        """Draws first weights, see `draw_predictor`."""
+        draw_predictor(self.predictor, seed)
 
     @property
     def latent_channels(self) -> int:
@@ -109,7 +98,7 @@ class Denoiser(nn.Module):
         labels: Int[Tensor, "batch"],
     ) -> Float[Tensor, "batch latent latent_height latent_width"]:
         """Predicts what `config.prediction` says from scaled latents with noise."""
-        predicted: Tensor = self.unet(noisy, levels, class_labels=labels).sample
+        predicted: Tensor = self.predictor(noisy, levels, class_labels=labels).sample
         return predicted
 
     def guided(

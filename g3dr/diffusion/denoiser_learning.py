@@ -77,7 +77,7 @@ class DenoiserLearner(Learner):
     ) -> None:
         super().__init__()
         self.config = config
-        self.network = Denoiser(config, autoencoder.config.latent_channels)
+        self.network = Denoiser(config, autoencoder.config.latent_channels, autoencoder.config.latent_side)
         check_pair(self.network, autoencoder)
         self.autoencoder = autoencoder.eval().requires_grad_(requires_grad=False)
         self.average_decay = config.average_decay

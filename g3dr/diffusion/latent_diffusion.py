@@ -90,11 +90,13 @@ def check_pair(denoiser: Denoiser, autoencoder: Autoencoder) -> None:
     Raises:
         CheckpointError: It does not.
     """
-    wanted, given = autoencoder.config, denoiser.config
-    if denoiser.latent_channels != wanted.latent_channels or given.resolution != wanted.resolution:
+    wanted, side = autoencoder.config, int(denoiser.latent_side)
+    given = (denoiser.latent_channels, side, denoiser.config.resolution)
+    if given != (wanted.latent_channels, wanted.latent_side, wanted.resolution):
         raise CheckpointError(
-            f"the denoiser was trained on latents of {denoiser.latent_channels} channels of pictures of {given.resolution} pixels, the "
-            f"autoencoder gives {wanted.latent_channels} of {wanted.resolution}; name the autoencoder that it was trained with"
+            f"the denoiser was trained on latents of {given[0]} channels and {side} x {side} positions of pictures of {given[2]} pixels, "
+            f"the autoencoder gives {wanted.latent_channels} of {wanted.latent_side} x {wanted.latent_side} of {wanted.resolution}; "
+            "name the autoencoder that it was trained with"
         )
 
 

@@ -29,8 +29,9 @@ def finished_autoencoder(config: AutoencoderConfig, tensors: Mapping[str, Tensor
 
 def finished_denoiser(config: DenoiserConfig, tensors: Mapping[str, Tensor], where: str) -> Denoiser:
     """Returns a denoiser in evaluation mode; arguments and errors as in `finished_autoencoder`."""
-    if "latent_mean" not in tensors:
-        raise CheckpointError(f"{where}: not the weights of a denoiser, latent_mean is missing")
-    network = Denoiser(config, len(tensors["latent_mean"]))
+    for name in ("latent_mean", "latent_side"):
+        if name not in tensors:
+            raise CheckpointError(f"{where}: not the weights of a denoiser, {name} is missing")
+    network = Denoiser(config, len(tensors["latent_mean"]), int(tensors["latent_side"]))
     load_model(network, tensors, where)
     return network.eval().requires_grad_(requires_grad=False)
