@@ -21,6 +21,7 @@ from g3dr.config import GeneratorConfig, LossTerm, ModelConfig, ObjectiveConfig,
 from g3dr.losses import Objective
 from g3dr.model import G3DR
 from g3dr.render import RaySampling
+from g3dr.training.optimization import Place
 from g3dr.training.trainer import Trainer
 from g3dr.types import Batch, Conditioning, Rays, Rendering
 
@@ -123,7 +124,7 @@ def _comparison(setting: Setting, kind: Kind) -> Comparison:
     )
     objective, batch = _objective(kind, setting.device), _batch(kind, config.generator.resolution)
     models = (G3DR(config), PublishedG3DR(config))
-    trainers = [Trainer(model.to(setting.device), objective, training, seed=0, device=setting.device) for model in models]
+    trainers = [Trainer(model.to(setting.device), objective, training, seed=0, place=Place(setting.device)) for model in models]
     ours, reference = (functools.partial(_step, trainer, batch) for trainer in trainers)
     return Comparison(ours, reference, items=kind.batch)
 

@@ -123,7 +123,8 @@ def _by_label(known: Iterable[NamedRun], experiment: str, stage: str, label: str
     found = [named for named in of_stage if named.label == label] if label else of_stage
     if len({named.run for named in found}) != 1:
         problem = f"{len(found)} runs" if found else "no run of this label"
-        raise UnknownNameError(f"{experiment}/{stage}/{label}: {problem}; {_allowed(label, [named.label for named in of_stage])}")
+        name = "/".join(filter(None, (experiment, stage, label)))
+        raise UnknownNameError(f"{name}: {problem}; {_allowed(label, [named.label for named in of_stage])}")
     return found[0]
 
 

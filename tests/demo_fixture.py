@@ -1,8 +1,11 @@
 """A root with a small model, a stand-in for depth, and the demo's server on them."""
 
+import http.client
+import json
 import threading
 import time
 from contextlib import contextmanager
+from urllib.parse import urlencode
 
 import numpy as np
 import torch
@@ -16,6 +19,7 @@ from g3dr.procedural import ExampleId, ProceduralConfig, make_example
 from g3dr.training.checkpoint import Checkpoint, write_checkpoint
 from orchestrator.demo.helpers import Helpers, Named
 from orchestrator.demo.opening import opened
+from orchestrator.demo.server import PHOTOGRAPH_TYPE
 from orchestrator.reconstruction import ReconstructionOptions
 from orchestrator.store import open_store
 
@@ -103,3 +107,23 @@ def until(condition):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     return found
+
+
+def ask(server, path, method="GET", body=None, **headers):
+    """Returns status, headers and body, of errors too."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=PATIENCE)
+    connection.request(method, path, body=body, headers=headers)
+    answer = connection.getresponse()
+    found = answer.status, answer.headers, answer.read()
+    connection.close()
+    return found
+
+
+def send(server, data, name="owl.png", model="quickstart/pretrain"):
+    """Sends a photograph."""
+    return ask(server, f"/api/photographs?{urlencode({'name': name, 'model': model})}", "POST", data, **{"Content-Type": PHOTOGRAPH_TYPE})
+
+
+def refused(answer):
+    """Returns status and sentence of a refusal."""
+    return answer[0], json.loads(answer[2])["error"]

@@ -7,6 +7,7 @@ from training_fixture import make_batch, make_settings
 from g3dr.config import TrainingConfig
 from g3dr.training.learning import Assessment, Learner
 from g3dr.training.network_trainer import NetworkTrainer
+from g3dr.training.optimization import Place
 from g3dr.upscaling.config import UpscalerConfig
 
 
@@ -47,7 +48,7 @@ class Cleaner(Learner):
         )
 
 
-def make_network_trainer(average_decay: float = 0.0, settings: TrainingConfig | None = None, **placement) -> NetworkTrainer:
+def make_network_trainer(average_decay: float = 0.0, settings: TrainingConfig | None = None, **place) -> NetworkTrainer:
     learner = Cleaner(average_decay)
     learner.initialize(1)
-    return NetworkTrainer(learner, settings or make_settings(), seed=3, sample=lambda: [make_batch(0), make_batch(1)], **placement)
+    return NetworkTrainer(learner, settings or make_settings(), seed=3, sample=lambda: [make_batch(0), make_batch(1)], place=Place(**place))

@@ -6,6 +6,8 @@ from zlib import crc32
 import numpy as np
 from ledger_fixture import SPECIES, JsonStore, evaluation, write_run, write_stage
 
+from orchestrator.report.statistics import Interval
+
 SEEDS = (0, 1, 2, 3)
 FORMS = ("l1", "l2", "smooth_l1", "cosine")
 EMBEDDING = "embedding(efficientnet-lite0)"
@@ -14,6 +16,11 @@ EMBEDDING = "embedding(efficientnet-lite0)"
 def noise(*key, scale=0.01):
     """Returns chance that depends on the key alone."""
     return float(np.random.default_rng(crc32(repr(key).encode())).normal(0, scale))
+
+
+def interval(low, high, count=4):
+    """Returns an interval of differences."""
+    return Interval((low + high) / 2, low, high, count, 3)
 
 
 def measured(run, metrics):

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 from tiny_depth_models import write_depth_anything, write_dpt, write_glpn, write_zoedepth
 
-from benchmarks.boosting import compare, discontinuities, errors, make_scene, table
-from benchmarks.known_error import KnownError, KnownErrorEstimator
+from benchmarks.boosting import table
 from g3dr.depth import Measure, Picture
 from g3dr.depth.boosting import BoostedEstimator, BoostOptions, ScalableEstimator
 from g3dr.depth.boosting.edges import edge_distance, edge_map, largest_side
+from g3dr.depth.boosting.known_error import KnownError, KnownErrorEstimator
 from g3dr.depth.boosting.merging import fitted, merged
 from g3dr.depth.boosting.patches import Canvas, Patch, chosen_patches
+from g3dr.depth.boosting.scenes import discontinuities, make_scene
+from g3dr.depth.boosting.study import compare, errors
 from g3dr.depth.model_folder import read_model
 from g3dr.depth.models import ModelEstimator
 from g3dr.errors import ConfigError, DataError
@@ -126,7 +128,7 @@ def test_the_test_estimator_errs_as_it_says(scenes):
 def test_boosting_lowers_the_error_at_edges_and_not_at_the_cost_of_the_rest(scenes):
     estimator = KnownErrorEstimator(scenes, KnownError(native_side=64))
     sides = {"usual size": estimator, "boosted": BoostedEstimator(estimator)}
-    found = compare(sides, scenes, lambda _: None)
+    found = compare(sides, scenes, lambda *_: None)
     for usual, boosted in zip(found["usual size"], found["boosted"], strict=True):
         assert boosted["near edges"] < 0.9 * usual["near edges"]
         assert boosted["everywhere"] < usual["everywhere"]

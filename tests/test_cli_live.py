@@ -14,7 +14,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from orchestrator.cli import status as status_module
-from orchestrator.cli.main import app
+from orchestrator.cli.main import app, main
 from orchestrator.finding import UnknownNameError, find_run, find_runs
 from orchestrator.ledger import LeaseKeeper, Leases, Ledger, RunStatus
 from orchestrator.ledger import damage as ledger_damage
@@ -48,26 +48,40 @@ def test_a_run_has_several_names(small, name):
     assert find_run(small, name).run == "aabb000000000000"
 
 
+@pytest.fixture
+def refused(small, monkeypatch, capsys):
+    """Asks for the logs of a run and returns the one sentence that a person reads instead."""
+
+    def ask(name):
+        monkeypatch.setattr("sys.argv", ["g3dr", "logs", name, "--root", small.uri])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        shown = capsys.readouterr()
+        assert (ended.value.code, shown.out) == (2, "")
+        (line,) = shown.err.splitlines()
+        return line
+
+    return ask
+
+
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "sentence"),
     [
-        ("aa0", "no run; allowed: at least four digits of a run's id"),
-        ("aaba", "no run of this id; allowed: aaaa000000000000, aabb"),
-        ("smal/losses/rate=1", 'no experiment of this name in .*; did you mean "small"'),
-        ("small/loses/rate=1", 'no stage that has begun; did you mean "losses"'),
-        ("small/losses/rate=4", 'no run of this label; did you mean "rate='),
-        ("small/losses", "3 runs; allowed: rate=0, rate=1, rate=2"),
+        ("aa0", "error: aa0: no run; allowed: at least four digits of a run's id, or EXPERIMENT/STAGE/LABEL as g3dr status shows"),
+        ("aaba", "error: aaba: no run of this id; allowed: aaaa000000000000, aabb000000000000, cccc000000000000 (in ROOT)"),
+        ("smal/losses/rate=1", 'error: smal: no experiment of this name in ROOT; did you mean "small"?'),
+        ("small/loses/rate=1", 'error: small/loses: no stage that has begun; did you mean "losses"?'),
+        ("small/losses/rate=4", 'error: small/losses/rate=4: no run of this label; did you mean "rate=2"?'),
+        ("small/losses", "error: small/losses: 3 runs; allowed: rate=0, rate=1, rate=2"),
     ],
 )
-def test_a_wrong_name_is_answered_with_a_right_one(small, name, words):
-    with pytest.raises(UnknownNameError, match=words):
-        find_run(small, name)
+def test_a_wrong_name_is_answered_with_a_right_one(small, refused, name, sentence):
+    assert refused(name) == sentence.replace("ROOT", small.uri)
 
 
-def test_a_beginning_that_several_runs_share_names_them(small):
+def test_a_beginning_that_several_runs_share_names_them(small, refused):
     Ledger(small).set_status("aabb111111111111", RunStatus("finished"))
-    with pytest.raises(UnknownNameError, match="fits 2 runs; allowed: one of aabb000000000000, aabb111111111111"):
-        find_run(small, "aabb")
+    assert refused("aabb") == f"error: aabb: fits 2 runs; allowed: one of aabb000000000000, aabb111111111111 (in {small.uri})"
 
 
 def test_a_stage_means_all_its_runs(small):
@@ -143,7 +157,8 @@ def test_status_shows_what_another_process_computes(small):
         running(live)
         wait_for(lambda: overview(small, "small").running and overview(small, "small").running[0].snapshot.running)
         text = g3dr("status", "small", "--root", small.uri)
-    assert "losses sweep 1 finished, 1 running, 7 missing" in text
+    assert "losses sweep 1 finished, 1 running, 7 waiting" in text
+    assert "missing" not in text
     assert "rate=7 250/1,000" in text
     assert "best so far: novel_psnr 20.5 rate=7" in text
     assert "runs for" in text

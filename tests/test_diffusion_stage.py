@@ -18,7 +18,7 @@ from orchestrator.experiment.loading import check_document
 from orchestrator.generating.measuring import GeneratedSet, measure_set
 from orchestrator.generating.models import open_own
 from orchestrator.generating.references import training_pictures
-from orchestrator.ledger import Ledger
+from orchestrator.ledger import Ledger, generated
 from orchestrator.planning.expand import expand_stage
 from orchestrator.planning.knowledge import Knowledge
 from orchestrator.running.watching import Watch
@@ -101,6 +101,11 @@ def test_candidates_are_judged_by_the_pictures_of_the_training(trained, tmp_path
     assert evaluation["images"] == 4
     assert {"fd", "fd_floor", "kid", "inception_score", "species_accuracy"} <= set(evaluation["metrics"])
     assert "species_accuracy" in result.output
+    (kept,) = generated.read_all(open_store(root), request.spec.id).values()
+    assert kept["evaluation"] == evaluation
+    assert kept["settings"] == {"steps": 3, "guidance": 3.0, "sampler": "dpm"}
+    assert f"set {kept['id']}" in (tmp_path / "out" / "report.html").read_text()
+    assert open_store(root).exists(generated.sheet_path(request.spec.id, kept["id"]))
 
 
 def test_real_pictures_in_the_place_of_generated_ones_are_as_far_as_the_floor(trained):
@@ -116,6 +121,10 @@ def test_real_pictures_in_the_place_of_generated_ones_are_as_far_as_the_floor(tr
     metrics = record["metrics"]
     assert record["images"] == 8
     assert metrics["species_accuracy"] == 1.0
+    assert metrics["chance_species_accuracy"] == 0.5
+    assert record["counts"] == {"generated": 10, "held_out": 8, "training": 10, "depths": 10, "held_out_depths": 8}
+    assert [entry["looks_like"] for entry in record["species"].values()] == [{name: 5} for name in record["species"]]
+    assert sum(sum(entry["real_looks_like"].values()) for entry in record["species"].values()) == 8
     assert 0.4 * metrics["fd_floor"] < metrics["fd"] < 2.5 * metrics["fd_floor"]
     assert metrics["nfs"] == pytest.approx(metrics["nfs_real"], rel=0.3)
     with pytest.raises(DataError, match="4 pictures or more"):

@@ -51,7 +51,7 @@ def write_run(root, run, network, config, spec):
 def root(tmp_path_factory):
     """A ledger with an autoencoder, a denoiser in its latents, and a model of 3D."""
     root = tmp_path_factory.mktemp("results")
-    denoiser = Denoiser(DENOISER, 2, seed=1)
+    denoiser = Denoiser(DENOISER, 2, 8, seed=1)
     for parameter in denoiser.parameters():
         parameter.data = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2)) * 0.1
     denoiser.measure_latents(codes().encode(batch_of(8).images).detach())
@@ -81,7 +81,11 @@ def test_a_species_becomes_objects_with_a_record_of_how(run, tmp_path):
     result = run("--species", "fish", "-n", "2", "--seed", "5")
     assert result.exit_code == 0, result.output
     assert "2 objects in" in result.output
-    assert "next: look at" in result.output
+    assert "report.html in a browser" in result.output
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count('<figure class="model"') == 2
+    assert "depth</dt>" in page.lower()
+    assert "compared with nothing" in page
     folder = tmp_path / "out" / "fish-0006"
     expected = {"fish-0006.png", "fish-0006_depth.png", "fish-0006.glb", "fish-0006.mp4", "fish-0006_sheet.png", "generation.json"}
     assert expected <= {path.name for path in folder.iterdir()}

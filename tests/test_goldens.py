@@ -1,6 +1,6 @@
 """Every array of the goldens of the U-Net, the losses, the schedules and NFS, through the public interface.
 
-Each test ends by asking which arrays of its file nobody has compared. `test_published` does the same for unet_medium_recipe.
+Each test ends by asking which arrays of its file nobody has compared. `test_published_command` does the same for unet_medium_recipe.
 """
 
 import numpy as np

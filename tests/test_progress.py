@@ -113,7 +113,7 @@ def test_a_live_watch_shows_tasks_runs_errors_and_what_came_of_it():
         "loss_sweep (sweep): 8 runs, 1 already in the ledger",
         "10/40",
         "0.25",
-        "1 finished, 1 running, 6 missing",
+        "1 finished, 1 running, 6 waiting",
         "seed=0: failed: no room",
         "loss_sweep: done in 12 s: 1 finished, 1 failed",
     ):
@@ -210,7 +210,7 @@ def test_a_thousand_short_runs_are_summed_up(plain_watch, clock):
     plain_watch.stage_ended("losses", 100.0)
     lines = lines_of(plain_watch)
     assert len(lines) <= 15
-    assert lines[1] == "  losses: 79 finished, 1 running, 920 missing of 1,000; a=79 at step 10 of 10  loss 0.5; 2 min left"
+    assert lines[1] == "  losses: 79 finished, 1 running, 920 waiting of 1,000; a=79 at step 10 of 10  loss 0.5; 2 min left"
 
 
 def test_a_thousand_errors_are_told_ten_times(plain_watch):

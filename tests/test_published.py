@@ -1,13 +1,11 @@
 """Published checkpoints in and out: layouts, derived configurations, moments, wrong and malicious files."""
 
-import io
-import json
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from goldens_recipe import GOLDENS, Golden, recipe_input, recipe_state
+from goldens_recipe import GOLDENS, recipe_state
+from published_fixture import CONFIG, PUBLISHED, SHAPES, authors_file, changed, in_order, lightning_file
 
 from g3dr.config import ConditioningConfig, GeneratorConfig, ModelConfig, RendererConfig, TrainingConfig
 from g3dr.errors import CheckpointError
@@ -16,54 +14,8 @@ from g3dr.published import import_published, to_published
 from g3dr.published.shapes import derive_config, expected_shapes
 from g3dr.training.checkpoint import Checkpoint
 from g3dr.training.learning_rate import beta1, learning_rate
-from orchestrator.checkpoints import load_model
-from orchestrator.cli.main import main
-from orchestrator.store import FolderStore, open_store
 
 pytestmark = pytest.mark.unit
-
-PUBLISHED = RendererConfig(layout="published")
-CONFIG = ModelConfig(
-    GeneratorConfig(resolution=16, width=8, multipliers=(1, 2), position_channels=4, features=4),
-    RendererConfig(layout="published", decoder_width=8),
-)
-SHAPES = expected_shapes(CONFIG)
-
-
-def in_order(prefix=""):
-    values = recipe_state(SHAPES, 0)
-    return {f"{prefix}{name}": values[name] for name in SHAPES}
-
-
-def trained_adam():
-    """An optimizer over the parameters in their order that has done one step, and its scheduler as torch had it before 2024."""
-    parameters = [torch.nn.Parameter(value.clone()) for value in in_order().values()]
-    adam = torch.optim.Adam(parameters, lr=5e-5, betas=(0.9, 0.99))
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(adam, 5e-5, total_steps=100)
-    for index, parameter in enumerate(parameters):
-        parameter.grad = torch.full_like(parameter, 0.01 * (index + 1))
-    adam.step()
-    old = scheduler.state_dict() | {"anneal_func": torch.optim.lr_scheduler.OneCycleLR._annealing_cos}
-    return adam, old
-
-
-def authors_file(prefix="module."):
-    adam, scheduler = trained_adam()
-    return {"step": 1234, "model": in_order(prefix), "opt": adam.state_dict(), "scheduler": scheduler}
-
-
-def lightning_file():
-    perceptual = {"perceptual_model.layer.weight": torch.zeros(3), "clip_model.logit_scale": torch.zeros(())}
-    adam, scheduler = trained_adam()
-    return {
-        "epoch": 3,
-        "global_step": 77,
-        "pytorch-lightning_version": "2.1.0",
-        "state_dict": {**in_order("unet_model."), **perceptual},
-        "optimizer_states": [adam.state_dict()],
-        "lr_schedulers": [scheduler],
-        "hyper_parameters": {"lr": 5e-5},
-    }
 
 
 @pytest.fixture
@@ -73,20 +25,6 @@ def saved(tmp_path):
         return tmp_path / name
 
     return save
-
-
-@pytest.fixture
-def command(monkeypatch, capsys):
-    """Runs `g3dr weights ...`; returns exit code, output and error."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["g3dr", "weights", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return ended.value.code or 0, said.out, said.err
-
-    return run
 
 
 @pytest.mark.parametrize(
@@ -146,11 +84,6 @@ def test_without_a_position_map_the_resolution_must_be_named(saved):
     with pytest.raises(CheckpointError, match="name it with --resolution"):
         import_published(file)
     assert import_published(file, 32).checkpoint.config == config
-
-
-def changed(remove=(), **add):
-    values = {name: value for name, value in in_order().items() if name not in remove}
-    return {"step": 1, "model": {**values, **add}}
 
 
 @pytest.mark.parametrize(
@@ -301,84 +234,6 @@ def test_what_the_published_layout_cannot_say_is_refused(config, words):
     with pytest.raises(CheckpointError) as caught:
         to_published(Checkpoint(0, in_order(), {}, config), "training", "here")
     assert words in str(caught.value)
-
-
-def test_planes_of_an_imported_file_equal_the_golden(saved, command, tmp_path):
-    golden = Golden("unet_medium_recipe")
-    size, features = int(golden["image_size"]), int(golden["feature_dim"])
-    config = ModelConfig(GeneratorConfig(resolution=size, width=int(golden["dim"]), features=features), PUBLISHED)
-    weights = recipe_state(expected_shapes(config), int(golden["weight_seed"]))
-    document = {"step": 5, "model": {f"module.{name}": value for name, value in weights.items()}, "opt": {}, "scheduler": {}}
-    code, said, _ = command("import", saved(document), tmp_path / "imported")
-    assert code == 0
-    assert "32 px, width 32, multipliers 1, 2, 4, 8, 256 position channels, 8 features, decoder width 64, with attention" in said
-    model = load_model(str(tmp_path / "imported"), FolderStore(tmp_path))
-    rgbd = recipe_input(int(golden["input_seed"]), size)
-    with torch.no_grad():
-        planes = model.planes(rgbd[:, :3], rgbd[:, 3:])
-    golden.check("input_rgbd", rgbd)
-    golden.check("planes_sub", planes[..., ::2, ::2], 1e-4)
-    golden.check("planes_mean", planes.mean(), 1e-4)
-    golden.check("planes_std", planes.std(), 1e-4)
-    assert not golden.untouched
-
-
-def test_the_command_imports_and_says_what_it_found(saved, command, tmp_path):
-    file = saved(authors_file())
-    code, said, _ = command("import", file, tmp_path / "imported")
-    index = json.loads((tmp_path / "imported" / "checkpoint.json").read_text())
-    assert code == 0
-    assert index["step"] == 1234
-    assert index["config"]["renderer"]["layout"] == "published"
-    assert f"{file.stat().st_size:,} bytes" in said
-    assert f"optimizer state taken over for {len(SHAPES)} tensors" in said
-    assert f"from: {tmp_path / 'imported'}" in said
-    code, _, error = command("import", file, tmp_path / "imported")
-    assert (code, "something here already" in error) == (2, True)
-    assert command("import", file, tmp_path / "imported", "--replace")[0] == 0
-
-
-def test_the_command_exports_what_it_imported(saved, command, tmp_path):
-    command("import", saved(authors_file()), tmp_path / "imported")
-    code, said, _ = command("export", tmp_path / "imported", tmp_path / "out.pt")
-    assert code == 0
-    assert "training layout" in said
-    document = torch.load(tmp_path / "out.pt", weights_only=True)
-    assert list(document) == ["step", "model", "opt", "scheduler"]
-    assert list(document["model"]) == [f"module.{name}" for name in SHAPES]
-    assert command("export", tmp_path / "imported", tmp_path / "out.pt")[0] == 2
-
-
-def test_a_refused_file_leaves_nothing_behind(saved, command, tmp_path):
-    code, _, error = command("import", saved(changed(wings=torch.zeros(2))), tmp_path / "imported")
-    assert code == 2
-    assert error.startswith("error: ")
-    assert error.count("\n") == 1
-    assert not (tmp_path / "imported").exists()
-
-
-def test_the_sha256_behind_a_file_is_compared(saved, command, tmp_path):
-    file = saved(authors_file())
-    code, _, error = command("import", f"{file}#sha256={'0' * 64}", tmp_path / "imported")
-    assert (code, "its SHA-256 is" in error) == (2, True)
-    code, _, error = command("import", f"{file}#sha256=12", tmp_path / "imported")
-    assert (code, "64 hexadecimal digits" in error) == (2, True)
-
-
-@pytest.mark.data
-def test_a_file_on_an_object_store_goes_to_an_object_store(command, s3, monkeypatch, tmp_path):
-    monkeypatch.setenv("G3DR_CACHE", str(tmp_path / "cache"))
-    buffer = io.BytesIO()
-    torch.save(authors_file(), buffer)
-    store = open_store(s3.uri)
-    store.write_bytes("in/checkpoint.pt", buffer.getvalue())
-    code, said, _ = command("import", f"{s3.uri}/in/checkpoint.pt", f"{s3.uri}/imported")
-    assert code == 0, said
-    assert torch.equal(load_model(f"{s3.uri}/imported", store).final_conv.bias, in_order()["final_conv.bias"])
-    assert command("export", f"{s3.uri}/imported", f"{s3.uri}/out.pt", "--layout", "bare")[0] == 0
-    assert store.exists("out.pt")
-    code, _, error = command("import", f"{s3.uri}/in/absent.pt", tmp_path / "x")
-    assert (code, "there is no file here" in error) == (2, True)
 
 
 def test_a_new_model_can_be_exported(saved):

@@ -7,58 +7,22 @@ import pytest
 import torch
 import trimesh
 from PIL import Image
-from stand_in_estimator import RedRecipe
+from reconstruct_fixture import invoke, load_glb, record_of, write_model, write_picture
 from typer.testing import CliRunner
 
 from g3dr.cameras import camera_rays, camera_to_world, frontal_pose
-from g3dr.config import GeneratorConfig, ModelConfig, RendererConfig
-from g3dr.errors import CheckpointError, ConfigError, DataError, G3drError
+from g3dr.errors import CheckpointError, ConfigError, DataError
 from g3dr.export.cutout import Cutout, in_input_picture
-from g3dr.model import G3DR
-from g3dr.pictures import encode_depth
-from g3dr.training.checkpoint import Checkpoint, write_checkpoint
 from g3dr.types import Frames
 from orchestrator.cli.main import app
-from orchestrator.depth.recipes import RECIPES
-from orchestrator.photographs import Completion, completed, find_photographs
+from orchestrator.photographs import find_photographs
 
 pytestmark = pytest.mark.unit
-
-SIDE = 16
-FAST = ["--frames", "4", "--size", "24", "--resolution", "16", "--device", "cpu"]
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    """A model with fresh weights and a density that makes everything solid."""
-    generator = GeneratorConfig(resolution=SIDE, width=8, multipliers=(1, 2), position_channels=0, features=8, attention=False)
-    config = ModelConfig(
-        generator, RendererConfig(layout="perspective", decoder_width=8, coarse_samples=6, fine_samples=6, initial_density=8.0)
-    )
-    folder = tmp_path_factory.mktemp("checkpoint")
-    for name, data in write_checkpoint(Checkpoint(step=1, model=G3DR(config).state_dict(), optimizer={}, config=config)).items():
-        (folder / name).write_bytes(data)
-    return folder
-
-
-def write_picture(folder, name="owl.png", size=(20, 30), depth_size=None, mask=None):
-    """Writes a picture of a brown ball with its depth; sizes are height, width."""
-    folder.mkdir(parents=True, exist_ok=True)
-    height, width = size
-    Image.fromarray(np.full((height, width, 3), (150, 100, 60), np.uint8)).save(folder / name)
-    stem = name.rpartition(".")[0]
-    (folder / f"{stem}_depth.png").write_bytes(encode_depth(np.full(depth_size or size, 5.0)))
-    if mask is not None:
-        Image.fromarray(mask).save(folder / f"{stem}_mask.png")
-    return folder / name
-
-
-def invoke(checkpoint, *words):
-    return CliRunner().invoke(app, ["reconstruct", *FAST, "--checkpoint", str(checkpoint), *map(str, words)])
-
-
-def load_glb(path):
-    return next(iter(trimesh.load_scene(path).geometry.values()))
+    return write_model(tmp_path_factory.mktemp("checkpoint"))
 
 
 def test_one_picture_becomes_all_files(checkpoint, tmp_path):
@@ -109,18 +73,6 @@ def test_running_again_replaces_its_own_files_only(checkpoint, tmp_path):
     assert [invoke(checkpoint, picture, "-o", tmp_path / "out").exit_code for _ in range(2)] == [0, 0]
 
 
-def test_a_bad_picture_in_a_folder_does_not_lose_the_others(checkpoint, tmp_path, stand_in):
-    for name in ("a.png", "c.jpg"):
-        write_picture(tmp_path / "in", name)
-    (tmp_path / "in" / "b.jpg").write_bytes(b"no picture")
-    write_picture(tmp_path / "in", "d.png", depth_size=(30, 20))
-    result = invoke(checkpoint, tmp_path / "in", "-o", tmp_path / "out")
-    assert result.exit_code == 1
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a", "c"}
-    assert f"error: {tmp_path}/in/b.jpg: the bytes are not a picture" in result.output
-    assert "d_depth.png: 20 x 30 pixels do not fit a picture of 30 x 20" in result.output
-
-
 def test_a_mask_cuts_the_mesh_out(checkpoint, tmp_path):
     left = np.zeros((20, 20), np.uint8)
     left[:, :10] = 255
@@ -130,42 +82,6 @@ def test_a_mask_cuts_the_mesh_out(checkpoint, tmp_path):
     assert mesh.is_watertight
     assert mesh.bounds[1, 0] == pytest.approx(0, abs=0.05)
     assert mesh.bounds[0, 0] < -0.5
-
-
-def test_depth_of_another_size_fits_and_of_another_shape_does_not(tmp_path):
-    [(_, good)] = completed(find_photographs([str(write_picture(tmp_path, "a.png", (20, 30), (40, 60)))]), Completion())
-    assert (good.image_at(8).shape, good.depth_at(8).shape) == ((8, 8, 3), (8, 8))
-    with pytest.raises(DataError, match=r"b_depth.png: 30 x 20 pixels do not fit a picture of 20 x 30"):
-        find_photographs([str(write_picture(tmp_path, "b.png", (30, 20), (20, 30)))])[0].read()
-
-
-def test_eight_bit_depth_is_refused(tmp_path):
-    picture = write_picture(tmp_path)
-    Image.fromarray(np.zeros((20, 30), np.uint8)).save(tmp_path / "owl_depth.png")
-    with pytest.raises(DataError, match=r"owl_depth.png: a depth map must be a 16-bit gray PNG"):
-        find_photographs([str(picture)])[0].read()
-
-
-def test_phone_pictures_are_turned_upright(tmp_path):
-    write_picture(tmp_path, "a.jpg", (20, 30), (30, 20))
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(np.full((20, 30, 3), 99, np.uint8)).save(tmp_path / "a.jpg", exif=exif)
-    assert find_photographs([str(tmp_path / "a.jpg")])[0].read().image.shape == (30, 20, 3)
-
-
-def test_folders_and_patterns_leave_out_depth_maps_and_masks(tmp_path):
-    for name in ("a.png", "b.jpg"):
-        write_picture(tmp_path, name, mask=np.zeros((20, 30), np.uint8))
-    assert [photograph.name for photograph in find_photographs([str(tmp_path)])] == ["a", "b"]
-    assert [photograph.name for photograph in find_photographs([f"{tmp_path}/*.png"])] == ["a"]
-
-
-def test_pictures_of_one_name_get_different_folders(tmp_path):
-    sources = [str(write_picture(tmp_path / folder, name)) for folder, name in (("x", "a.png"), ("x", "a-2.png"), ("y", "a.png"))]
-    names = [photograph.name for photograph in find_photographs(sources)]
-    assert names[:2] == ["a", "a-2"]
-    assert len(set(names)) == 3
 
 
 def test_what_cannot_be_meant_is_refused(checkpoint, tmp_path):
@@ -222,69 +138,6 @@ def test_a_device_that_is_not_there_is_refused(checkpoint, tmp_path, word, reaso
     assert not (tmp_path / "out" / "owl").exists()
 
 
-@pytest.fixture
-def stand_in(monkeypatch):
-    """An estimator without weights, where the shipped network is named."""
-    monkeypatch.setitem(RECIPES, "network", RedRecipe)
-
-
-def write_bare(folder, name="fox.png", size=(20, 30)):
-    """Writes a picture without a depth map: red, and so near, to the right."""
-    folder.mkdir(parents=True, exist_ok=True)
-    red = np.broadcast_to(np.linspace(0, 255, size[1]), size)
-    Image.fromarray(np.stack([red, red * 0 + 80, red * 0 + 40], -1).astype(np.uint8)).save(folder / name)
-    return folder / name
-
-
-def record_of(folder):
-    return json.loads((folder / "reconstruction.json").read_text())
-
-
-def test_a_bare_photograph_gets_its_depth_from_the_estimator_which_is_said(checkpoint, tmp_path, stand_in):
-    result = invoke(checkpoint, write_bare(tmp_path / "in"), "-o", tmp_path / "out")
-    assert result.exit_code == 0, result.output
-    assert "depth: 1 of 1 without a depth map, estimated by red_is_near (weights 01234567)" in result.output
-    record = record_of(tmp_path / "out" / "fox")
-    assert record["depth"]["estimator"] == {"name": "red_is_near", "weights": "0123456789abcdef"}
-    assert record["depth"]["mapping"]["version"] >= 1
-    assert (tmp_path / "out" / "fox" / "fox_sheet.png").is_file()
-
-
-def test_a_depth_map_beside_a_picture_is_used_unless_an_estimator_is_named(checkpoint, tmp_path, stand_in):
-    write_bare(tmp_path / "in")
-    with_map = write_picture(tmp_path / "in", "owl.png")
-    assert invoke(checkpoint, tmp_path / "in", "-o", tmp_path / "mixed").exit_code == 0
-    assert record_of(tmp_path / "mixed" / "owl")["depth"] == str(with_map.with_name("owl_depth.png"))
-    assert "estimator" in record_of(tmp_path / "mixed" / "fox")["depth"]
-    write_bare(tmp_path / "in", "owl.png")
-    result = invoke(checkpoint, tmp_path / "in", "-o", tmp_path / "named", "--estimator", "network")
-    assert "depth: 2 of 2 without a depth map" in result.output
-    assert "estimator" in record_of(tmp_path / "named" / "owl")["depth"]
-
-
-def test_a_list_of_pictures_comes_from_standard_input(checkpoint, tmp_path, stand_in):
-    names = "\n".join(str(write_bare(tmp_path / "in", name)) for name in ("a.png", "b.png"))
-    words = ["reconstruct", *FAST, "--checkpoint", str(checkpoint), "-", "-o", str(tmp_path / "out")]
-    result = CliRunner().invoke(app, words, input=names)
-    assert result.exit_code == 0, result.output
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a", "b"}
-
-
-def test_the_background_is_removed_where_a_mask_says_what_it_is(checkpoint, tmp_path, stand_in):
-    left = np.zeros((20, 20), np.uint8)
-    left[:, :10] = 255
-    picture = write_picture(tmp_path / "in", size=(20, 20), mask=left)
-    assert invoke(checkpoint, picture, "-o", tmp_path / "out", "--background", "remove").exit_code == 0
-    record = record_of(tmp_path / "out" / "owl")
-    assert (record["options"]["background"], record["mask"]) == ("remove", str(picture.with_name("owl_mask.png")))
-    mesh = load_glb(tmp_path / "out" / "owl" / "owl.glb")
-    assert mesh.bounds[1, 0] == pytest.approx(0, abs=0.05)
-    with Image.open(tmp_path / "out" / "owl" / "owl_sheet.png") as sheet:
-        reconstruction = np.asarray(sheet)[-24:-4, 4 + 2 * 28 : 4 + 2 * 28 + 24]
-    assert (reconstruction[:, 13:] > 250).all()
-    assert (reconstruction[:, :10] < 240).any(-1).all()
-
-
 @pytest.mark.parametrize("distance", [4.2, 5.9])
 def test_points_are_carried_back_to_the_pixels_of_the_input_picture(distance):
     rays = camera_rays(camera_to_world(*frontal_pose(1)), 5)
@@ -319,28 +172,3 @@ def test_frames_may_be_rendered_at_half_the_size(checkpoint, tmp_path):
             films.append(np.asarray(film.convert("RGB")).astype(int))
     assert np.abs(films[0] - films[1]).mean() < 12
     assert record_of(tmp_path / "2" / "owl")["upscaler"] == "bicubic"
-
-
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (["--estimator", "networks"], 'allowed: network, transformers (did you mean "network"?)'),
-        (["--estimator", "files"], "allowed: network, transformers"),
-        (["--estimator", "transformers"], "--weights: got None"),
-        (["--estimator", "network", "--depth", "DEPTH"], "nothing with --depth, which is the depth already"),
-        (["--boost"], "--boost: got True, allowed: nothing: every picture has its depth map"),
-        (["--background", "remove"], "NAME_mask.png"),
-        (["--upscale", "2", "--upscaler", "nothing/here"], "nothing/here"),
-        (["--upscale", "2", "--size", "25"], "a multiple of 2 where frames are enlarged"),
-    ],
-)
-def test_what_completes_photographs_is_checked_before_any_work(checkpoint, tmp_path, monkeypatch, words, says):
-    monkeypatch.setenv("U2NET_HOME", str(tmp_path))
-    monkeypatch.delenv("G3DR_ALLOW_DOWNLOAD", raising=False)
-    picture = write_picture(tmp_path / "in")
-    words = [str(picture.with_name("owl_depth.png")) if word == "DEPTH" else word for word in words]
-    result = invoke(checkpoint, picture, "-o", tmp_path / "out", *words)
-    assert isinstance(result.exception, G3drError), result.output
-    assert says in str(result.exception)
-    assert "\n" not in str(result.exception)
-    assert not (tmp_path / "out").exists()

@@ -60,7 +60,7 @@ def test_the_summary_holds_the_pretrained_models_main_numbers(built):
     assert summary["gain_db_interval"]["mean"] == pytest.approx(summary["gain_db"])
     assert 4 < summary["gain_db_interval"]["low"] < summary["gain_db"] < summary["gain_db_interval"]["high"] < 6
     assert summary["extractor"] == {"name": "efficientnet-lite0", "sha256": "5a1c" * 16}
-    assert summary["datasets"] == {"animals": {"version": "d41d8cd98f00b204", "rows": 368}}
+    assert summary["datasets"] == {"animals": {"version": "d41d8cd98f00b204", "rows": 368, "depth": "given depth"}}
     assert summary["git"]["commit"].startswith("3063463")
 
 

@@ -12,6 +12,7 @@ from g3dr.model import G3DR
 from g3dr.training.chance import StepChance
 from g3dr.training.checkpoint import Checkpoint, load_model, read_checkpoint, write_checkpoint
 from g3dr.training.learning_rate import beta1, learning_rate
+from g3dr.training.optimization import Place
 from g3dr.training.step import TrainingStep
 from g3dr.training.trainer import Trainer
 from g3dr.training.window import Window
@@ -39,10 +40,10 @@ def make_batch(seed: int = 0, count: int = 4) -> Batch:
     return Batch(images, depths, [str(number) for number in range(count)], ["thing"] * count)
 
 
-def make_trainer(settings: TrainingConfig | None = None, **placement) -> Trainer:
+def make_trainer(settings: TrainingConfig | None = None, **place) -> Trainer:
     model = G3DR(MODEL)
     model.initialize(1)
-    return Trainer(model, Objective(OBJECTIVE), settings or make_settings(), seed=3, **placement)
+    return Trainer(model, Objective(OBJECTIVE), settings or make_settings(), seed=3, place=Place(**place))
 
 
 def train(trainer: Trainer, steps: int) -> list[float]:

@@ -38,6 +38,7 @@ def test_runs_are_counted_by_state(board):
     assert now.ended == {"finished": 3, "failed": 1}
     assert [(run.label, run.run, run.steps) for run in now.running] == [("c", "3f", 40)]
     assert now.missing == 5
+    assert now.counts == {"finished": 3, "failed": 1, "running": 1, "waiting": 5}
     assert now.last_error == "b: no room"
 
 

@@ -6,6 +6,7 @@ from g3dr.backbones import Backbones
 from g3dr.config import GeneratorConfig, LossTerm, ModelConfig, ObjectiveConfig, RendererConfig, TrainingConfig
 from g3dr.losses import FeatureStore, Objective
 from g3dr.model import G3DR
+from g3dr.training.optimization import Place
 from g3dr.training.trainer import Trainer
 from g3dr.types import Batch
 
@@ -53,12 +54,12 @@ def make_batch(seed: int = 0, count: int = 4) -> Batch:
 
 
 def make_trainer(
-    settings: TrainingConfig | None = None, network: Network | None = None, store: FeatureStore | None = None, **placement
+    settings: TrainingConfig | None = None, network: Network | None = None, store: FeatureStore | None = None, **place
 ) -> Trainer:
     model = G3DR(MODEL)
     model.initialize(1)
     objective = Objective(WITH_NETWORKS, Backbones(network, network), store) if network else Objective(WITHOUT_NETWORKS)
-    return Trainer(model, objective, settings or make_settings(), seed=3, **placement)
+    return Trainer(model, objective, settings or make_settings(), seed=3, place=Place(**place))
 
 
 def train(trainer: Trainer, steps: int) -> list[float]:

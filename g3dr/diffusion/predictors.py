@@ -4,15 +4,16 @@ Both are called with noisy latents, levels of noise and `class_labels`, and retu
 Sources: [LDM] arXiv 2112.10752; [DiT] Scalable Diffusion Models with Transformers, ICCV 2023 (arXiv 2212.09748).
 """
 
+from typing import Any
+
 from diffusers import DiTTransformer2DModel, UNet2DModel
 from diffusers.models.resnet import ResnetBlock2D
-from torch import nn
 
 from g3dr.diffusion.config import DenoiserConfig
 from g3dr.diffusion.initialization import draw_weights, silence
 
 
-def make_predictor(config: DenoiserConfig, latent_channels: int, latent_side: int) -> nn.Module:
+def make_predictor(config: DenoiserConfig, latent_channels: int, latent_side: int) -> Any:
     """Builds the network that `config.architecture` names; one class more than `config.classes` stands for no class.
 
     Args:
@@ -20,10 +21,12 @@ def make_predictor(config: DenoiserConfig, latent_channels: int, latent_side: in
         latent_channels: Channels of a latent.
         latent_side: Side of a latent; a U-Net takes any, a transformer this one only.
     """
-    return _unet(config, latent_channels) if config.architecture == "unet" else _transformer(config, latent_channels, latent_side)
+    if config.architecture == "unet":
+        return _unet(config, latent_channels)
+    return _transformer(config, latent_channels, latent_side)
 
 
-def draw_predictor(network: nn.Module, seed: int) -> None:
+def draw_predictor(network: Any, seed: int) -> None:
     """Draws first weights of a network of `make_predictor`: every block begins as the identity, and the prediction as 0."""
     draw_weights(network, seed)
     if isinstance(network, DiTTransformer2DModel):
@@ -32,7 +35,7 @@ def draw_predictor(network: nn.Module, seed: int) -> None:
         silence(network.conv_out, *(block.conv2 for block in network.modules() if isinstance(block, ResnetBlock2D)))
 
 
-def _unet(config: DenoiserConfig, latent_channels: int) -> UNet2DModel:
+def _unet(config: DenoiserConfig, latent_channels: int) -> Any:
     attends = [level in config.attention_levels for level in range(len(config.widths))]
     return UNet2DModel(
         in_channels=latent_channels,
@@ -49,8 +52,8 @@ def _unet(config: DenoiserConfig, latent_channels: int) -> UNet2DModel:
     )
 
 
-def _transformer(config: DenoiserConfig, latent_channels: int, latent_side: int) -> DiTTransformer2DModel:
-    network = DiTTransformer2DModel(
+def _transformer(config: DenoiserConfig, latent_channels: int, latent_side: int) -> Any:
+    network: Any = DiTTransformer2DModel(
         num_attention_heads=config.widths[0] // config.head_width,
         attention_head_dim=config.head_width,
         in_channels=latent_channels,

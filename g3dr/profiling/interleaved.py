@@ -14,6 +14,7 @@ from g3dr.losses.targets import looks_at_images
 from g3dr.model import G3DR
 from g3dr.profiling.instruments import Stopwatch
 from g3dr.profiling.steps import StepKind, step_kinds
+from g3dr.training.optimization import Place
 from g3dr.training.trainer import Trainer
 from g3dr.types import Batch
 
@@ -115,4 +116,4 @@ def _trainer(training: TimedTraining, kind: StepKind, device: torch.device) -> T
     keeps = training.images and limit and looks_at_images(training.objective, training.model.config.conditioning)
     store = FeatureStore(training.images, limit) if keeps else None
     objective = Objective(training.objective, training.backbones, store)
-    return Trainer(training.model, objective, config, seed=0, device=device)
+    return Trainer(training.model, objective, config, seed=0, place=Place(device))

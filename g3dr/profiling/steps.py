@@ -18,6 +18,7 @@ from g3dr.model import G3DR
 from g3dr.profiling.instruments import Cost, Stopwatch
 from g3dr.profiling.memory import parameter_bytes, peak_bytes, reset_peak
 from g3dr.profiling.watching import WatchedObjective, WatchedTrainer
+from g3dr.training.optimization import Place
 from g3dr.types import Batch
 
 MOST_ROUNDS = 30
@@ -194,7 +195,8 @@ def _trainer(work: Workload, kind: StepKind) -> WatchedTrainer:
     keeps = work.images and limit and looks_at_images(work.objective, work.model.config.conditioning)
     store = FeatureStore(work.images, limit) if keeps else None
     objective = WatchedObjective(work.objective, work.backbones, store, watch)
-    trainer = WatchedTrainer(work.model, objective, config, watch, seed=0, device=work.device, world_size=work.world_size)
+    place = Place(work.device, world_size=work.world_size)
+    trainer = WatchedTrainer(work.model, objective, config, watch, seed=0, place=place)
     trainer.step = kind.step
     return trainer
 

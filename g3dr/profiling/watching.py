@@ -15,6 +15,7 @@ from g3dr.losses.objective import Computation
 from g3dr.model import G3DR
 from g3dr.profiling.instruments import Cost, Stopwatch, bounded
 from g3dr.render import NodeTable
+from g3dr.training.optimization import ALONE, Place
 from g3dr.training.trainer import Trainer
 from g3dr.types import Batch, Rendering
 
@@ -47,11 +48,14 @@ class WatchedTrainer(Trainer):
         objective: The losses.
         config: The training's settings.
         watch: The stopwatch.
-        placement: As for every trainer: seed, device, rank, world_size.
+        seed: Seeds all chance of the training.
+        place: As for every trainer.
     """
 
-    def __init__(self, model: G3DR, objective: WatchedObjective, config: TrainingConfig, watch: Stopwatch, **placement: Any) -> None:
-        super().__init__(model, objective, config, **placement)
+    def __init__(
+        self, model: G3DR, objective: WatchedObjective, config: TrainingConfig, watch: Stopwatch, *, seed: int, place: Place = ALONE
+    ) -> None:
+        super().__init__(model, objective, config, seed=seed, place=place)
         self._watch, self._hooks = watch, ExitStack()
         builder, renderer = model.renderer.builder, model.renderer
         for handle in (

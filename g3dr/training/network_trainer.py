@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,7 +11,7 @@ from g3dr.errors import CheckpointError
 from g3dr.networks import network_to_json
 from g3dr.training.checkpoint import Checkpoint
 from g3dr.training.learning import Learner
-from g3dr.training.optimization import Optimization, Wrap, unwrapped
+from g3dr.training.optimization import ALONE, Optimization, Place
 from g3dr.types import Batch
 
 RAW = ".raw"
@@ -28,14 +27,11 @@ class NetworkTrainer(Optimization):
     """Holds a learner, its optimizer, the average of its weights and the number of steps done.
 
     Args:
-        learner: The network with its loss, on `device`.
+        learner: The network with its loss, on the device of `place`.
         config: The training's settings.
         seed: Seeds all chance of the training.
         sample: Returns the first batches of the training, for what the learner prepares before its first step.
-        device: Where batches go.
-        rank: This worker's number.
-        world_size: Number of workers that share each batch.
-        wrap: Makes the learner distributed (such as torch's DistributedDataParallel).
+        place: Where this worker trains, and with whom.
 
     Raises:
         ConfigError: The batch cannot be divided among the workers and the parts of `accumulation`.
@@ -48,16 +44,12 @@ class NetworkTrainer(Optimization):
         *,
         seed: int,
         sample: Callable[[], Iterable[Batch]] = tuple,
-        device: torch.device | str = "cpu",
-        rank: int = 0,
-        world_size: int = 1,
-        wrap: Wrap = unwrapped,
+        place: Place = ALONE,
     ) -> None:
         self.model, self._learner, self._sample = learner.network, learner, sample
         self._trained = {name: parameter for name, parameter in learner.network.named_parameters() if parameter.requires_grad}
         groups = [{"params": list(self._trained.values()), "factor": 1.0}]
-        place: dict[str, Any] = {"device": device, "rank": rank, "world_size": world_size, "wrap": wrap}
-        super().__init__(learner.network, learner, groups, config, seed=seed, **place)
+        super().__init__(learner.network, learner, groups, config, seed=seed, place=place)
         self._average: dict[str, Tensor] = {}
 
     def run_step(self, batch: Batch) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -23,6 +24,27 @@ def unwrapped(module: nn.Module) -> nn.Module:
     return module
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a worker trains, and with whom.
+
+    Attributes:
+        device: Where its model is and batches go.
+        rank: Its number.
+        world_size: Number of workers that share each batch.
+        wrap: Makes what computes the losses distributed (such as torch's DistributedDataParallel).
+    """
+
+    device: torch.device | str = "cpu"
+    rank: int = 0
+    world_size: int = 1
+    wrap: Wrap = unwrapped
+
+
+ALONE = Place()
+"""One worker on the CPU."""
+
+
 def _check_division(config: TrainingConfig, world_size: int) -> None:
     if config.batch_size % (world_size * config.accumulation):
         share = f"batch_size, which is {config.batch_size}, divided by the {world_size} workers"
@@ -33,15 +55,12 @@ class Optimization:
     """Holds a model, its optimizer and the number of steps done.
 
     Args:
-        model: What checkpoints hold, on `device`.
+        model: What checkpoints hold, on the device of `place`.
         losses: A module that takes a batch, its chance and the step, and returns loss terms, `loss` among them.
         groups: Parameters with the `factor` of their learning rate, as Adam's groups.
         config: The training's settings.
         seed: Seeds all chance of the training.
-        device: Where batches go.
-        rank: This worker's number.
-        world_size: Number of workers that share each batch.
-        wrap: Makes the losses distributed (such as torch's DistributedDataParallel).
+        place: Where this worker trains, and with whom.
 
     Raises:
         ConfigError: The batch cannot be divided among the workers and the parts of `accumulation`.
@@ -55,19 +74,16 @@ class Optimization:
         config: TrainingConfig,
         *,
         seed: int,
-        device: torch.device | str = "cpu",
-        rank: int = 0,
-        world_size: int = 1,
-        wrap: Wrap = unwrapped,
+        place: Place = ALONE,
     ) -> None:
-        _check_division(config, world_size)
+        _check_division(config, place.world_size)
         self.config, self.step = config, 0
         self._weights = model
-        self._seed, self._device = seed, device
-        self._positions = range(rank, config.batch_size, world_size)
+        self._seed, self._device = seed, place.device
+        self._positions = range(place.rank, config.batch_size, place.world_size)
         self._names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
         self._optimizer = Adam(groups, config.learning_rate, config.betas)
-        self._losses = wrap(losses)
+        self._losses = place.wrap(losses)
 
     def run_step(self, batch: Batch) -> dict[str, Tensor]:
         """Does one optimizer step; returns its loss terms, detached."""

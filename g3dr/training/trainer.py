@@ -3,15 +3,13 @@
 from dataclasses import replace
 from typing import Any
 
-import torch
-
 from g3dr.config import ObjectiveConfig, TrainingConfig
 from g3dr.errors import ConfigError
 from g3dr.losses import Objective
 from g3dr.losses.targets import image_digests
 from g3dr.model import G3DR, SEMANTIC_PREFIX
 from g3dr.training.checkpoint import Checkpoint
-from g3dr.training.optimization import Optimization, Wrap, unwrapped
+from g3dr.training.optimization import ALONE, Optimization, Place
 from g3dr.training.step import TrainingStep
 from g3dr.types import Batch
 
@@ -44,14 +42,11 @@ class Trainer(Optimization):
     """Holds a G3DR model, its optimizer and the number of steps done.
 
     Args:
-        model: The model to train, on `device`.
+        model: The model to train, on the device of `place`.
         objective: The losses.
         config: The training's settings.
         seed: Seeds all chance of the training.
-        device: Where batches go.
-        rank: This worker's number.
-        world_size: Number of workers that share each batch.
-        wrap: Makes the step's module distributed (such as torch's DistributedDataParallel).
+        place: Where this worker trains, and with whom.
 
     Raises:
         ConfigError: The batch cannot be divided among the workers and the parts of `accumulation`, or the objective looks at
@@ -65,17 +60,13 @@ class Trainer(Optimization):
         config: TrainingConfig,
         *,
         seed: int,
-        device: torch.device | str = "cpu",
-        rank: int = 0,
-        world_size: int = 1,
-        wrap: Wrap = unwrapped,
+        place: Place = ALONE,
     ) -> None:
         self.model, self._objective = model, objective
         _check_semantics(model, objective.config)
         freeze(model, config, objective.config)
         model.recompute = config.activation_checkpointing
-        place: dict[str, Any] = {"device": device, "rank": rank, "world_size": world_size, "wrap": wrap}
-        super().__init__(model, TrainingStep(model, objective, config), _groups(model, config), config, seed=seed, **place)
+        super().__init__(model, TrainingStep(model, objective, config), _groups(model, config), config, seed=seed, place=place)
 
     def _prepared(self, batch: Batch) -> Batch:
         """Names the images before they travel to the device, if features of them are kept."""

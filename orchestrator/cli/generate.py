@@ -8,7 +8,8 @@ import typer
 
 from g3dr.errors import ConfigError
 from orchestrator.cli.devices import device_named
-from orchestrator.cli.generation_parts import DEFAULT_DENOISER, Artist, Bench, Workshop, compared_with, evaluated, tell, write
+from orchestrator.cli.generation_pages import evaluated, published
+from orchestrator.cli.generation_parts import DEFAULT_DENOISER, Artist, Bench, Workshop, compared_with, tell, write
 from orchestrator.cli.options import WhereRoot
 from orchestrator.cli.reconstruct import DEFAULT_CHECKPOINT
 from orchestrator.store import open_store
@@ -61,6 +62,7 @@ def generate(
     from g3dr.diffusion.config import SamplingSettings  # noqa: PLC0415
     from orchestrator.depth.recipes import Wishes  # noqa: PLC0415
     from orchestrator.generating.drawing import DrawingOptions  # noqa: PLC0415
+    from orchestrator.generating.records import Asked, SetRecord  # noqa: PLC0415
 
     settings = SamplingSettings(steps=steps, guidance=guidance, sampler=sampler, at_once=batch_size)
     options = DrawingOptions(count=count, candidates=candidates, seed=seed, settings=settings)
@@ -72,10 +74,11 @@ def generate(
     depth = Wishes(weights=depth_weights, device=chosen, results=root)
     workshop = None if only_pictures else Workshop.open(checkpoint, depth, estimator, size=size, frames=frames)
     drawn = [one for wish in wishes for one in artist.draw(wish, options, bench, is_text=is_text)]
-    about = {"model": dict(artist.generator.identity()), "negative": negative, "settings": asdict(settings)}
+    about = {"model": dict(artist.generator.identity()), "negative": negative, "settings": asdict(artist.settled(settings))}
     written = write(drawn, workshop, store, about)
-    if against is not None:
-        evaluated(against, drawn, written, root=results, out=store, device=chosen)
+    record = None if against is None else evaluated(against, drawn, written, root=results, out=store, device=chosen)
+    asked = Asked([wish.subject for wish in wishes], is_text, negative, count, candidates, seed)
+    published(SetRecord(asked, drawn, written, record), artist.run, root=results, out=store)
     tell(store, written, time.monotonic() - start, has_objects=workshop is not None)
 
 

@@ -1,13 +1,11 @@
 """What `g3dr generate` is put together from: who draws, who judges, who makes objects, and what is said at the end."""
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.table import Table
 
 from g3dr.errors import CheckpointError, ConfigError
 from orchestrator.cli.consoles import console
@@ -19,17 +17,19 @@ from orchestrator.store import Store, open_store
 if TYPE_CHECKING:
     from g3dr.depth import DepthEstimator
     from g3dr.diffusion.choosing import Judge, JudgeName
+    from g3dr.diffusion.config import SamplingSettings
     from g3dr.diffusion.generator import PictureGenerator, Wish
     from g3dr.model import G3DR
     from orchestrator.depth.recipes import Wishes
     from orchestrator.generating.drawing import DrawingOptions, Drawn
+    from orchestrator.generating.models import OwnModel
     from orchestrator.generating.objects import Written
     from orchestrator.reconstruction import ReconstructionOptions
     from orchestrator.shards.selection import Selection
 
 DEFAULT_DENOISER = "diffusion/denoiser"
 EVERY = "all"
-EVALUATION = "evaluation.json"
+PAGE = "report.html"
 
 _MOST_LINES = 16
 
@@ -40,11 +40,25 @@ class Artist:
 
     Attributes:
         generator: The model.
-        data: Version of the data set that it was trained on; empty where nothing tells.
+        own: Our model with what its training says; None for a public one.
     """
 
     generator: "PictureGenerator"
-    data: str = ""
+    own: "OwnModel | None" = None
+
+    @property
+    def data(self) -> str:
+        """Version of the data set that it was trained on; empty where nothing tells."""
+        return self.own.data if self.own else ""
+
+    @property
+    def run(self) -> str:
+        """Id of its training, where that is a run of the results; else empty."""
+        return self.own.run if self.own else ""
+
+    def settled(self, settings: "SamplingSettings") -> "SamplingSettings":
+        """Returns the settings with our model's own in the place of what was left to it; a public model's are not known."""
+        return self.own.settled(settings) if self.own else settings
 
     @classmethod
     def named(cls, denoiser: str, autoencoder: str | None, pipeline: str | None, root: Store, device: str) -> "Artist":
@@ -65,7 +79,7 @@ class Artist:
                 raise
             advice = "to get a model run `g3dr run experiments/diffusion.yaml`, or name one with --denoiser or --pipeline"
             raise CheckpointError(f"{error}; {advice}") from error
-        return cls(own.generator, own.data)
+        return cls(own.generator, own)
 
     def wishes(self, subject: str, negative: str, *, is_text: bool) -> "list[Wish]":
         """Returns what the model is told, one wish for each species, before anything is drawn.
@@ -198,27 +212,6 @@ def compared_with(data: str | None, root: Store) -> "Selection | None":
     return None if data is None else find_selection(data, root, "test", None)
 
 
-def evaluated(selection: "Selection", drawn: "Sequence[Drawn]", written: "Written", *, root: Store, out: Store, device: str) -> None:
-    """Measures what was drawn against a data set, writes the record beside it and prints it.
-
-    Raises:
-        DataError: The data set lacks a species, or there are too few pictures on a side.
-    """
-    import numpy as np  # noqa: PLC0415
-
-    from orchestrator.generating.measuring import GeneratedSet, measure_set  # noqa: PLC0415
-
-    made = GeneratedSet(np.stack([one.picture for one in drawn]), [one.subject for one in drawn], written.depths)
-    record = measure_set(made, selection, root, device=device)
-    out.write_bytes(EVALUATION, json.dumps(record, indent=1).encode())
-    table = Table(title=f"{len(drawn)} pictures, {record['images']} of each side compared, seen by {record['extractor']['name']}")
-    table.add_column("figure")
-    table.add_column("value", justify="right")
-    for name, value in record["metrics"].items():
-        table.add_row(name, f"{value:.4g}")
-    console().print(table)
-
-
 def tell(store: Store, written: "Written", seconds: float, *, has_objects: bool) -> None:
     """Prints what was written and what was not; ends with 1 if a picture became no object."""
     out, names, lost = console(), written.names, written.lost
@@ -232,7 +225,7 @@ def tell(store: Store, written: "Written", seconds: float, *, has_objects: bool)
         print(f"error: {one.name}: {one.error}", file=sys.stderr)
     kind = "object" if has_objects else "picture"
     made = len(names) - len(lost)
-    next_step = f"next: look at {store.uri}/sheet.png"
+    next_step = f"next: open {store.uri}/{PAGE} in a browser"
     out.print(f"{made} {kind}{'' if made == 1 else 's'} in {seconds:.1f} s; {next_step}", markup=False)
     if lost:
         raise typer.Exit(1)

@@ -11,7 +11,15 @@ from rich.text import Text
 from orchestrator.cli.progress import time_left
 from orchestrator.running.snapshot import RunNow, Snapshot
 
-_STATES = {"finished": "green", "stopped": "cyan", "failed": "red", "cancelled": "yellow"}
+_STATES = {
+    "finished": "green",
+    "stopped": "cyan",
+    "failed": "red",
+    "cancelled": "yellow",
+    "interrupted": "yellow",
+    "running": "bold",
+    "waiting": "dim",
+}
 _USUAL_METRICS = ("loss", "rgb", "depth", "novel_psnr", "canonical_psnr", "depth_rmse")
 _LEAST_LABEL = 24
 _MOST_METRICS = 5
@@ -45,11 +53,9 @@ def _ended_early(text: str, width: int) -> str:
 
 
 def counts_text(snapshot: Snapshot) -> Text:
-    """Returns the runs by state, such as `7 finished, 1 failed, 2 running, 5 missing`."""
-    words = [(f"{snapshot.ended[state]:,} {state}", style) for state, style in _STATES.items() if snapshot.ended.get(state)]
-    words += [(f"{len(snapshot.running):,} running", "bold")] if snapshot.running else []
-    words += [(f"{snapshot.missing:,} missing", "dim")] if snapshot.missing else []
-    return Text(", ").join(Text(word, style) for word, style in words)
+    """Returns the runs by state, such as `7 finished, 1 failed, 2 running, 5 waiting`."""
+    counts = snapshot.counts
+    return Text(", ").join(Text(f"{counts[state]:,} {state}", style) for state, style in _STATES.items() if state in counts)
 
 
 def best_text(snapshot: Snapshot) -> str:

@@ -1,6 +1,6 @@
 """The command `g3dr`: collects the verbs and turns errors into one sentence and an exit code.
 
-Exit codes: 0 done, 1 a run failed or damage was found, 2 the input cannot be used.
+Exit codes: 0 done, 1 a run failed or damage was found, 2 the input cannot be used, 130 Ctrl-C, 143 SIGTERM.
 """
 
 import logging

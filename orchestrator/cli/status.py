@@ -18,8 +18,9 @@ from orchestrator.cli.live_table import draw
 from orchestrator.cli.options import WhereRoot
 from orchestrator.cli.progress import time_left
 from orchestrator.cli.watching import plain_line
+from orchestrator.running.judging import STATES
 from orchestrator.running.live import Live as Orchestrator
-from orchestrator.running.overview import STATES, Overview, RunOverview, StageOverview, overview, overviews
+from orchestrator.running.overview import Overview, RunOverview, StageOverview, overview, overviews
 from orchestrator.store import Store, open_store
 
 _FOLLOW_SECONDS = 2.0

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
+from orchestrator.cli.interruption import Interruption
+
 if TYPE_CHECKING:
     from typer._click import Command  # Typer carries its Click with it
 
@@ -30,6 +32,7 @@ VERBS = (
     "demo",
     "evaluate",
     "depth-analysis",
+    "boosting-analysis",
 )
 """Each is the function of this name in the module of this name, with _ for -."""
 
@@ -88,8 +91,9 @@ class Verbs(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the verb that was asked for."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            print("interrupted: run the same command again to continue where it stopped", file=sys.stderr)
-            raise typer.Exit(130) from None
+        with Interruption() as interruption:
+            try:
+                return super().invoke(ctx)
+            except KeyboardInterrupt:
+                print("interrupted: run the same command again to continue where it stopped", file=sys.stderr)
+                raise typer.Exit(interruption.exit_code) from None

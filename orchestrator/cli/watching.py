@@ -162,7 +162,9 @@ def plain_line(now: Snapshot) -> str:
         (run,) = now.running
         parts.append(f"{run.label} at step {run.step:,} of {run.steps:,}  {_metrics_text(run.metrics)}".rstrip())
     parts += [f"best so far {best}"] if (best := best_text(now)) else []
-    parts += [f"{len(now.waiting)} waiting ({next(iter(now.waiting.values()))})"] if now.waiting else []
+    parts += (
+        [f"{len(now.waiting):,} {'waits' if len(now.waiting) == 1 else 'wait'}: {next(iter(now.waiting.values()))}"] if now.waiting else []
+    )
     return "; ".join([*parts, *filter(None, [left_text(now)])])
 
 

@@ -6,13 +6,16 @@ Environment variables that quieten Ray or make a hang end are set here, before r
 import logging
 import os
 import secrets
+import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from g3dr.errors import G3drError
 from orchestrator.cluster.growth import with_growth
@@ -81,11 +84,32 @@ def connected() -> Iterator[Capacity]:
     if ray.is_initialized():
         yield _machines()
         return
-    _start()
+    with _own_sigterm():
+        _start()
     try:
         yield _machines()
     finally:
-        ray.shutdown()
+        with _own_sigterm():
+            ray.shutdown()
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Gives SIGTERM back to who had it: Ray takes it for itself, and its native handler ends the process with a crash's trace."""
+    ours = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit as ended:
+        if ended.code == signal.SIGTERM:  # it came while Ray had it
+            _take_sigterm(ours)
+            signal.raise_signal(signal.SIGTERM)
+        raise
+    _take_sigterm(ours)
+
+
+def _take_sigterm(handler: Any) -> None:
+    if handler is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _set_environment() -> None:

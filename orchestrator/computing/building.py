@@ -42,10 +42,7 @@ def _make_trainer(request: RunRequest, root: Store, placement: Placement, device
         objective,
         spec.training,
         seed=spec.seed,
-        device=device,
-        rank=placement.rank,
-        world_size=placement.world_size,
-        wrap=placement.wrap,
+        place=placement.place(device),
     )
 
 

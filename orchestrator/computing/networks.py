@@ -47,10 +47,7 @@ def make_network_trainer(
         spec.training,
         seed=spec.seed,
         sample=lambda: _sample(request, device),
-        device=device,
-        rank=placement.rank,
-        world_size=placement.world_size,
-        wrap=placement.wrap,
+        place=placement.place(device),
     )
 
 

@@ -1,18 +1,13 @@
 """Where a worker stands."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from g3dr.config import DeviceChoice
 from g3dr.errors import ConfigError
 from g3dr.training.devices import choose_device
-
-
-def _unchanged(module: nn.Module) -> nn.Module:
-    return module
+from g3dr.training.optimization import Place, Wrap, unwrapped
 
 
 @dataclass(frozen=True)
@@ -33,7 +28,15 @@ class Placement:
     cpus: float = 1
     gpus: float = 0
     device: str = ""
-    wrap: Callable[[nn.Module], nn.Module] = _unchanged
+    wrap: Wrap = unwrapped
+
+    def place(self, device: torch.device) -> Place:
+        """Returns what the training has to know of it.
+
+        Args:
+            device: Where it computes; see `torch_device`.
+        """
+        return Place(device, self.rank, self.world_size, self.wrap)
 
     def torch_device(self, choice: DeviceChoice = "auto") -> torch.device:
         """Returns the device to compute on.

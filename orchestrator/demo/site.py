@@ -182,7 +182,7 @@ def _static(name: str) -> Answer | None:
     reports, own = files("orchestrator.report"), files("orchestrator.demo") / "templates"
     places = {
         "index.html": (own / "index.html",),
-        "demo.js": (own / "demo.js",),
+        "demo.js": (reports / "templates" / "turning.js", own / "demo.js"),
         "viewer.js": (reports / "vendor" / "viewer.min.js",),
         "demo.css": (reports / "templates" / "style.css", own / "demo.css"),
     }

@@ -4,6 +4,7 @@ Everything is compared at one number of pictures, because distances of distribut
 split; the floor puts as many training pictures, which are real, in the place of the generated ones.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -60,7 +61,8 @@ def measure_set(made: GeneratedSet, dataset: Selection, root: Store, seed: int =
 
     Returns:
         The record: `metrics` by name (`nfs` is that of estimated depth maps, `nfs_real` that of the data set's), the data set's version,
-        the network that looked, the number of pictures on either side.
+        the network that looked, the number of pictures on either side (`images`), how many there were (`counts`), and for each species
+        what its pictures, generated and real, look like (`species`).
 
     Raises:
         DataError: Fewer than four pictures on a side.
@@ -75,18 +77,62 @@ def measure_set(made: GeneratedSet, dataset: Selection, root: Store, seed: int =
         raise DataError(f"a generated set is compared at {FEWEST} pictures or more on every side, the smallest has {count}")
     chance = torch.Generator().manual_seed(seed)
     parts = [_part(one, count, chance) for one in (generated, reference.statistics, training.statistics)]
-    extractor = load_extractor("efficientnet_lite0", device)
+    looks, extractor = _looks(generated, made.species, training, reference), load_extractor("efficientnet_lite0", device)
+    flatness, maps = _flatness(made.depths, held, side)
     return {
         "dataset": dataset.dataset,
         "version": held.manifest().version,
         "extractor": {"name": extractor.name, "sha256": extractor.sha256, "resize": extractor.resize},
         "images": count,
-        "metrics": {
-            **_distances(*parts),
-            **_species(generated, made.species, training, reference),
-            **_flatness(made.depths, held, side),
+        "counts": {
+            "generated": generated.count,
+            "held_out": reference.statistics.count,
+            "training": training.statistics.count,
+            "depths": len(made.depths),
+            "held_out_depths": maps,
         },
+        "metrics": {**_distances(*parts), **looks.metrics(), **flatness},
+        "species": looks.record(),
     }
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What pictures look like: the species of the training picture that is nearest to each.
+
+    Attributes:
+        wanted: What each generated picture was to show.
+        found: What it looks like.
+        real: Species of each held-out picture.
+        real_found: What it looks like.
+    """
+
+    wanted: Sequence[str]
+    found: Sequence[str]
+    real: Sequence[str]
+    real_found: Sequence[str]
+
+    def metrics(self) -> dict[str, float]:
+        """Returns the shares that look right; none of a set of one species, for there every nearest picture is of that species."""
+        species = len(set(self.wanted))
+        if species < 2:
+            return {}
+        return {
+            "species_accuracy": accuracy(self.found, self.wanted),
+            "real_species_accuracy": accuracy(self.real_found, self.real),
+            "chance_species_accuracy": 1 / species,
+        }
+
+    def record(self) -> dict[str, Any]:
+        """Returns for each species that was asked for how often its pictures, and the real ones, look like which."""
+        return {
+            name: {"looks_like": _counted(self.wanted, self.found, name), "real_looks_like": _counted(self.real, self.real_found, name)}
+            for name in dict.fromkeys(self.wanted)
+        }
+
+
+def _counted(wanted: Sequence[str], found: Sequence[str], name: str) -> dict[str, int]:
+    return dict(Counter(look for one, look in zip(wanted, found, strict=True) if one == name).most_common())
 
 
 def _seen(made: GeneratedSet, device: str) -> FeatureStatistics:
@@ -123,18 +169,14 @@ def _distances(made: FeatureStatistics, reference: FeatureStatistics, real: Feat
     }
 
 
-def _species(made: FeatureStatistics, wanted: Sequence[str], training: SpeciesPictures, reference: SpeciesPictures) -> Mapping[str, float]:
-    """Of a set of one species every nearest picture is of that species, which says nothing."""
-    if len(set(wanted)) < 2:
-        return {}
-    return {
-        "species_accuracy": accuracy(training.nearest(made.features), wanted),
-        "real_species_accuracy": accuracy(training.nearest(reference.statistics.features), reference.species),
-    }
+def _looks(made: FeatureStatistics, wanted: Sequence[str], training: SpeciesPictures, reference: SpeciesPictures) -> Looks:
+    return Looks(wanted, training.nearest(made.features), reference.species, training.nearest(reference.statistics.features))
 
 
-def _flatness(depths: Sequence[Float32[np.ndarray, "height width"]], held: Selection, side: int) -> Mapping[str, float]:
+def _flatness(depths: Sequence[Float32[np.ndarray, "height width"]], held: Selection, side: int) -> tuple[Mapping[str, float], int]:
+    """Returns non-flatness scores, and of how many held-out maps; nothing without depths."""
     if not depths:
-        return {}
+        return {}, 0
     real = Choice(held, MOST_PICTURES).load(side, views=False).depths
-    return {"nfs": non_flatness_score(torch.from_numpy(np.stack(depths))[:, None]), "nfs_real": non_flatness_score(real)}
+    scores = {"nfs": non_flatness_score(torch.from_numpy(np.stack(depths))[:, None]), "nfs_real": non_flatness_score(real)}
+    return scores, len(real)

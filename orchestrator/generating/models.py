@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from g3dr.errors import CheckpointError
@@ -11,6 +11,7 @@ from orchestrator.network_weights import FoundNetwork, open_network
 from orchestrator.store import Store, open_store
 
 if TYPE_CHECKING:
+    from g3dr.diffusion.config import SamplingSettings
     from g3dr.diffusion.generator import PictureGenerator
     from g3dr.diffusion.latent_diffusion import LatentDiffusion
 
@@ -24,10 +25,22 @@ class OwnModel:
     Attributes:
         generator: It, with its autoencoder.
         data: Version of the data set that it was trained on; empty where nothing tells.
+        run: Id of its training, where that is a run of the root; else empty.
     """
 
     generator: "LatentDiffusion"
     data: str
+    run: str = ""
+
+    def settled(self, settings: "SamplingSettings") -> "SamplingSettings":
+        """Returns the settings with the model's own in the place of what was left to it."""
+        own = self.generator.denoiser.config
+        return replace(
+            settings,
+            steps=settings.steps or own.sampling_steps,
+            guidance=settings.guidance or own.guidance,
+            sampler=settings.sampler or "dpm",
+        )
 
 
 def open_own(name: str, root: Store, autoencoder: str | None = None, device: str = "cpu") -> OwnModel:
@@ -54,7 +67,7 @@ def open_own(name: str, root: Store, autoencoder: str | None = None, device: str
         finished_autoencoder(codes.config, codes.tensors, codes.uri).to(device),  # type: ignore[arg-type]
         about,
     )
-    return OwnModel(generator, str(spec.get("data", {}).get("version", "")))
+    return OwnModel(generator, str(spec.get("data", {}).get("version", "")), _run_of(found, root))
 
 
 def open_public(name: str, device: str = "cpu", revision: str | None = None) -> "PictureGenerator":
@@ -96,6 +109,12 @@ def _spec_of(network: FoundNetwork) -> dict[str, Any]:
         return dict(json.loads(open_store(_above(network.uri, "/checkpoints/")).read_bytes("spec.json")))
     except (FileNotFoundError, ValueError, TypeError):
         return {}
+
+
+def _run_of(network: FoundNetwork, root: Store) -> str:
+    """Returns the run of the root that a checkpoint belongs to; empty if it belongs to none of them."""
+    run = _above(network.uri, "/checkpoints/").partition("?")[0].rpartition("/")[2]
+    return run if _RUN_ID.fullmatch(run) and network.uri.startswith(root.child(f"runs/{run}/checkpoints").uri.partition("?")[0]) else ""
 
 
 def _above(uri: str, part: str) -> str:

@@ -4,7 +4,7 @@ import json
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -44,11 +44,13 @@ class Written:
         names: Of the folders.
         lost: What became no object: the picture of such a one is written nevertheless.
         depths: Estimated depth of the others, distance along the ray in world units.
+        about: What the record of each tells about all of them.
     """
 
     names: Sequence[str]
     lost: Sequence[Lost]
     depths: Sequence[Float32[np.ndarray, "_height _width"]]
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Studio:
@@ -95,6 +97,7 @@ def write_objects(drawn: Sequence[Drawn], studio: Studio | None, out: Store, abo
         about: What the record of each tells about all of them.
     """
     names, lost, depths, sheets = [], [], [], []
+    about = {**about, **(studio.about() if studio else {})}
     for one in drawn:
         name = object_name(one)
         files, error, start = {f"{name}.png": encode_image(one.picture)}, None, time.monotonic()
@@ -103,12 +106,12 @@ def write_objects(drawn: Sequence[Drawn], studio: Studio | None, out: Store, abo
         except G3drError as problem:
             error = problem
             lost.append(Lost(name, problem))
-        _write(out.child(name), files, _record(one, studio, about, error, time.monotonic() - start))
+        _write(out.child(name), files, _record(one, about, error, time.monotonic() - start))
         names.append(name)
         depths += [decode_depth(files[f"{name}_depth.png"])] if f"{name}_depth.png" in files else []
         sheets += [decode_image(files[f"{name}_sheet.png"])] if f"{name}_sheet.png" in files else []
-    out.write_bytes(SHEET, encode_image(_stacked(sheets[:_MOST_ROWS]) if sheets else grid(drawn)))
-    return Written(names, lost, depths)
+    out.write_bytes(SHEET, encode_image(_stacked(sheets[:_MOST_ROWS])) if sheets else grid(drawn, _MOST_ROWS))
+    return Written(names, lost, depths, about)
 
 
 def _write(folder: Store, files: Mapping[str, bytes], record: dict[str, Any]) -> None:
@@ -122,10 +125,9 @@ def _write(folder: Store, files: Mapping[str, bytes], record: dict[str, Any]) ->
     folder.write_bytes(RECORD, json.dumps(record, indent=1).encode())
 
 
-def _record(one: Drawn, studio: Studio | None, about: Mapping[str, Any], error: G3drError | None, seconds: float) -> dict[str, Any]:
+def _record(one: Drawn, about: Mapping[str, Any], error: G3drError | None, seconds: float) -> dict[str, Any]:
     return {
         **about,
-        **(studio.about() if studio else {}),
         "subject": one.subject,
         "seed": one.seed,
         "candidates": list(one.candidates),
@@ -140,8 +142,8 @@ def _stacked(sheets: Sequence[UInt8[np.ndarray, "_height _width 3"]]) -> UInt8[n
     return np.concatenate(sheets)
 
 
-def grid(drawn: Sequence[Drawn]) -> UInt8[np.ndarray, "height width 3"]:
-    """Returns a sheet of pictures: a column for each subject, or rows of eight where there is but one."""
+def grid(drawn: Sequence[Drawn], most_rows: int) -> bytes:
+    """Returns a sheet of pictures as a PNG: a column for each subject, or rows of eight where there is but one."""
     subjects = list(dict.fromkeys(one.subject for one in drawn))
     columns = [[one.picture for one in drawn if one.subject == subject] for subject in subjects]
     labels = subjects
@@ -149,5 +151,5 @@ def grid(drawn: Sequence[Drawn]) -> UInt8[np.ndarray, "height width 3"]:
         columns = [columns[0][start::_COLUMNS] for start in range(min(_COLUMNS, len(columns[0])))]
         labels = [""] * len(columns)
     blank = np.full_like(drawn[0].picture, 255)
-    rows = [[column[row] if row < len(column) else blank for column in columns] for row in range(min(_MOST_ROWS, len(columns[0])))]
-    return contact_sheet(rows, labels, max(1, _READABLE_SIDE // blank.shape[0]))
+    rows = [[column[row] if row < len(column) else blank for column in columns] for row in range(min(most_rows, len(columns[0])))]
+    return encode_image(contact_sheet(rows, labels, max(1, _READABLE_SIDE // blank.shape[0])))

@@ -6,6 +6,7 @@
     runs/<run>/metrics/<step>.jsonl               rows since the checkpoint before
     runs/<run>/checkpoints/<step>/...             three files, checkpoint.json last
     runs/<run>/evaluations/<evaluation>.json      numbers; pictures, meshes and earlier steps beside it (`evaluations.py`)
+    runs/<run>/generated/<set>.json               a measured set of pictures that a denoiser drew; its sheet beside it (`generated.py`)
     runs/<run>/failures/<attempt>.json            why an attempt ended
     runs/<run>/damage/<file>.json                 what was found damaged, and skipped
     experiments/<name>/stages/<stage>.json        which runs a stage consists of

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.planning.prices import Prices
+from orchestrator.report.clock import now
 from orchestrator.report.collect import read_study
 from orchestrator.report.page import Page, render_page
 from orchestrator.report.results import headline, species_rows
@@ -51,11 +51,6 @@ def build_report(store: Store, experiment: str, created: str = "", prices: Price
     head, rows = headline(study), species_rows(study)
     page = render_page(store, study, head, rows, created, prices=prices)
     return write_report(store, f"reports/{experiment}", page, summarize(study, head, rows, created, prices))
-
-
-def now() -> str:
-    """Returns the time for people, in UTC."""
-    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def write_report(store: Store, folder: str, page: Page, summary: Mapping[str, Any]) -> ReportPaths:

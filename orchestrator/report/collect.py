@@ -9,7 +9,8 @@ from typing import Any, TypeGuard
 from safetensors.numpy import load
 
 from g3dr.errors import DataError
-from orchestrator.ledger import Ledger
+from orchestrator.ledger import Ledger, generated
+from orchestrator.report.depths import DepthOrigin, depth_origin
 from orchestrator.report.records import Dataset, Evaluation, MeshFile, Number, Pictures, Stage, StageRun, Study
 from orchestrator.store import Store
 
@@ -30,8 +31,14 @@ def read_study(store: Store, name: str) -> Study:
         experiment=experiment,
         git=experiment.get("git") or {},
         stages=[_read_stage(store, name, stage) for stage in experiment.get("stages") or []],
-        datasets=[Dataset(entry["name"], entry.get("version"), entry.get("rows")) for entry in experiment.get("datasets") or []],
+        datasets=[_dataset(entry) for entry in experiment.get("datasets") or []],
     )
+
+
+def _dataset(entry: Mapping[str, Any]) -> Dataset:
+    version = entry.get("version")
+    depth = depth_origin(str(entry.get("uri") or ""), version) if version else DepthOrigin()
+    return Dataset(entry["name"], version, entry.get("rows"), depth)
 
 
 def read_json(store: Store, path: str) -> dict[str, Any]:
@@ -73,11 +80,12 @@ def _known_experiments(store: Store) -> str:
 def _read_stage(store: Store, experiment: str, declared: Mapping[str, Any]) -> Stage:
     record = read_json(store, f"experiments/{experiment}/stages/{declared['name']}.json")
     search = declared.get("search") or {}
+    kind = record.get("kind") or declared.get("kind") or "train"
     return Stage(
         name=declared["name"],
-        kind=record.get("kind") or declared.get("kind") or "train",
+        kind=kind,
         seconds=float(record.get("seconds") or 0.0),
-        runs=[_read_run(store, entry) for entry in record.get("runs") or []],
+        runs=[_read_run(store, entry, draws=kind == "network") for entry in record.get("runs") or []],
         best=record.get("best"),
         metric=record.get("metric") or search.get("metric"),
         mode=record.get("mode") or search.get("mode") or "min",
@@ -85,7 +93,7 @@ def _read_stage(store: Store, experiment: str, declared: Mapping[str, Any]) -> S
     )
 
 
-def _read_run(store: Store, entry: Mapping[str, Any]) -> StageRun:
+def _read_run(store: Store, entry: Mapping[str, Any], *, draws: bool) -> StageRun:
     run = entry["run"]
     status = read_json(store, f"runs/{run}/status.json")
     return StageRun(
@@ -104,6 +112,7 @@ def _read_run(store: Store, entry: Mapping[str, Any]) -> StageRun:
         evaluation=_read_evaluation(store, run, entry.get("evaluation")),
         spec=read_json(store, f"runs/{run}/spec.json"),
         measured=_read_steps(store, run, entry.get("evaluation")),
+        generated=list(generated.read_all(store, run).values()) if draws else (),
     )
 
 

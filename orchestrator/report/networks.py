@@ -6,6 +6,7 @@ from typing import Any
 
 from orchestrator.report.cells import Cell, Column, Row, Table, number, words
 from orchestrator.report.collect import read_pictures
+from orchestrator.report.generated.sections import GeneratedSection, generated_sections
 from orchestrator.report.numbers import counted, decimal, span
 from orchestrator.report.pictures import Thumbnail, thumbnail
 from orchestrator.report.plots import Panels, training_panels
@@ -38,6 +39,7 @@ class NetworkSection:
         curves: Its loss terms; None where nothing was logged.
         sheets: Pictures of its first measured run.
         note: Of how many images, and which run the pictures are of.
+        generated: What it drew when it was asked for pictures, where that was measured.
     """
 
     heading: str
@@ -45,6 +47,7 @@ class NetworkSection:
     curves: Panels | None
     sheets: Sequence[NetworkSheet]
     note: str
+    generated: Sequence[GeneratedSection] = ()
 
 
 def network_sections(store: Store, study: Study) -> list[NetworkSection]:
@@ -61,6 +64,7 @@ def _section(store: Store, stage: Stage) -> NetworkSection:
         curves=training_panels(stage, _terms(stage)),
         sheets=list(_sheets(store, first[1])) if first else [],
         note=_note(measured),
+        generated=generated_sections(store, list(stage.runs)),
     )
 
 

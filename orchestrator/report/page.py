@@ -102,10 +102,10 @@ def _pictures(store: Store, study: Study, head: Headline | None, rows: Sequence[
     pictures = read_pictures(store, head.evaluation) if head else None
     return {
         "films": films(pictures),
-        "sheet": evaluation_sheet(pictures, _sheet_caption(head)) if head and pictures else None,
+        "sheet": _evaluation_sheet(study, head, pictures) if head and pictures else None,
         "models": models(store, study, head, rows),
         "parts_sheets": parts_sheets(store, study, head),
-        "species_sheets": _species_sheets(store, rows),
+        "species_sheets": _species_sheets(store, study, rows),
     }
 
 
@@ -145,18 +145,20 @@ def _anchors(shown: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     return ((anchor, name) for anchor, name, there in sections if there)
 
 
-def _sheet_caption(head: Headline | None) -> str:
-    return f"Stage {head.stage}, {head.run.name}" if head else ""
+def _evaluation_sheet(study: Study, head: Headline, pictures: Pictures) -> Sheet:
+    return evaluation_sheet(pictures, f"Stage {head.stage}, {head.run.name}", depth_label=study.depth_of(head.evaluation).label)
 
 
-def _species_sheets(store: Store, rows: Sequence[SpeciesRow]) -> list[Sheet]:
+def _species_sheets(store: Store, study: Study, rows: Sequence[SpeciesRow]) -> list[Sheet]:
     by_species: dict[str, dict[str, Pictures]] = {}
+    labels: dict[str, str] = {}
     for row in rows:
         evaluation = next((run.evaluation for run in row.runs if run.evaluation), None)
         pictures = read_pictures(store, evaluation) if evaluation else None
         if pictures:
             by_species.setdefault(row.species, {})[row.recipe] = _only(pictures, row.species)
-    sheets = [recipe_sheet(by_recipe, species) for species, by_recipe in by_species.items()]
+            labels[row.species] = study.depth_of(evaluation).label
+    sheets = [recipe_sheet(by_recipe, species, depth_label=labels[species]) for species, by_recipe in by_species.items()]
     return [sheet for sheet in sheets if sheet and sheet.rows]
 
 

@@ -8,16 +8,18 @@ import numpy as np
 
 from g3dr.export.pictures import depth_picture, encode_picture
 from g3dr.export.video import film_strip
+from orchestrator.report.depths import DepthOrigin
 from orchestrator.report.numbers import title_case
 from orchestrator.report.records import Pictures
 
+GIVEN_DEPTH = DepthOrigin().label
 _SHEET = (
     ("input", "Input"),
     ("canonical", "Reconstruction"),
     ("novel", "Novel view"),
     ("novel_truth", "True novel view"),
     ("depth", "Depth"),
-    ("depth_truth", "Given depth"),
+    ("depth_truth", GIVEN_DEPTH),
     ("parts", "Parts"),
     ("novel_parts", "Parts, novel view"),
 )
@@ -80,10 +82,11 @@ def thumbnail(picture: np.ndarray, description: str) -> Thumbnail:
     return Thumbnail(f"data:{media_type};base64,{b64encode(data).decode()}", description, picture.shape[1], picture.shape[0])
 
 
-def evaluation_sheet(pictures: Pictures, caption: str, most_rows: int = 8) -> Sheet:
+def evaluation_sheet(pictures: Pictures, caption: str, most_rows: int = 8, depth_label: str = GIVEN_DEPTH) -> Sheet:
     """Builds the sheet of one evaluation: the columns that it has, in the order input, reconstruction, novel view, truth, depths."""
-    columns = [(label, pictures.arrays[name]) for name, label in _SHEET if name in pictures.arrays]
-    return _sheet(caption, pictures.keys, columns, most_rows)
+    labels = {**dict(_SHEET), "depth_truth": depth_label}
+    columns = [(label, pictures.arrays[name]) for name, label in labels.items() if name in pictures.arrays]
+    return labelled_sheet(caption, pictures.keys, columns, most_rows)
 
 
 def parts_sheet(pictures: Pictures, caption: str, most_rows: int = 8) -> Sheet | None:
@@ -92,22 +95,24 @@ def parts_sheet(pictures: Pictures, caption: str, most_rows: int = 8) -> Sheet |
     labels = dict(_SHEET)
     if "parts" not in pictures.arrays:
         return None
-    return _sheet(caption, pictures.keys, [(labels[name], pictures.arrays[name]) for name in shown if name in pictures.arrays], most_rows)
+    return labelled_sheet(
+        caption, pictures.keys, [(labels[name], pictures.arrays[name]) for name in shown if name in pictures.arrays], most_rows
+    )
 
 
-def recipe_sheet(by_recipe: Mapping[str, Pictures], caption: str, most_rows: int = 3) -> Sheet | None:
+def recipe_sheet(by_recipe: Mapping[str, Pictures], caption: str, most_rows: int = 3, depth_label: str = GIVEN_DEPTH) -> Sheet | None:
     """Builds a sheet that puts the recipes of one species side by side; None if they do not show the same objects."""
     first = next(iter(by_recipe.values()), None)
     if first is None or any(list(pictures.keys) != list(first.keys) for pictures in by_recipe.values()):
         return None
-    return _sheet(caption, first.keys, list(_recipe_columns(by_recipe, first)), most_rows)
+    return labelled_sheet(caption, first.keys, list(_recipe_columns(by_recipe, first, depth_label)), most_rows)
 
 
-def _recipe_columns(by_recipe: Mapping[str, Pictures], first: Pictures) -> Iterator[tuple[str, np.ndarray]]:
+def _recipe_columns(by_recipe: Mapping[str, Pictures], first: Pictures, depth_label: str) -> Iterator[tuple[str, np.ndarray]]:
     view = "novel" if "novel" in first.arrays else "canonical"
     if "input" in first.arrays:
         yield "Input", first.arrays["input"]
-    for name, truth, label in ((view, "novel_truth", "True novel view"), ("depth", "depth_truth", "Given depth")):
+    for name, truth, label in ((view, "novel_truth", "True novel view"), ("depth", "depth_truth", depth_label)):
         what = "depth" if name == "depth" else f"{view} view"
         for recipe, pictures in by_recipe.items():
             if name in pictures.arrays:
@@ -116,7 +121,8 @@ def _recipe_columns(by_recipe: Mapping[str, Pictures], first: Pictures) -> Itera
             yield label, first.arrays[truth]
 
 
-def _sheet(caption: str, keys: Sequence[str], columns: Sequence[tuple[str, np.ndarray]], most_rows: int) -> Sheet:
+def labelled_sheet(caption: str, keys: Sequence[str], columns: Sequence[tuple[str, np.ndarray]], most_rows: int) -> Sheet:
+    """Builds a sheet of labelled columns: RGB pictures as they are, depth maps in colour, all maps on one scale."""
     near, far = _depth_range([array for _, array in columns if array.ndim == 3])
     rows = []
     for index, key in enumerate(keys[:most_rows]):

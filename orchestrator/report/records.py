@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from orchestrator.report.depths import DepthOrigin
+
 Number = float | None
 
 
@@ -111,6 +113,7 @@ class StageRun:
         evaluation: Its numbers, or None.
         spec: The resolved run.
         measured: Metrics by step, measured while it trained; each row has its `step`.
+        generated: Records of the sets of pictures that were drawn with it and measured; see `generated/records.py`.
     """
 
     run: str
@@ -128,6 +131,7 @@ class StageRun:
     evaluation: Evaluation | None = None
     spec: Mapping[str, Any] = field(default_factory=dict)
     measured: Sequence[Mapping[str, float]] = ()
+    generated: Sequence[Mapping[str, Any]] = ()
 
     @property
     def name(self) -> str:
@@ -151,11 +155,12 @@ class Stage:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset of the experiment: its name, content version and rows; None where it is not packed."""
+    """A dataset of the experiment: its name, content version and rows, None where it is not packed, and where its depth is from."""
 
     name: str
     version: str | None
     rows: int | None
+    depth: DepthOrigin = field(default_factory=DepthOrigin)
 
 
 @dataclass(frozen=True)
@@ -173,3 +178,8 @@ class Study:
     def of_kind(self, *kinds: str) -> list[Stage]:
         """Returns the stages of these kinds, in order."""
         return [stage for stage in self.stages if stage.kind in kinds]
+
+    def depth_of(self, evaluation: Evaluation | None) -> DepthOrigin:
+        """Returns where the depth of the pictures is from that an evaluation measured."""
+        version = evaluation.data_version if evaluation else ""
+        return next((dataset.depth for dataset in self.datasets if version and dataset.version == version), DepthOrigin())

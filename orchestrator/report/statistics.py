@@ -107,6 +107,22 @@ def median_interval(values: Sequence[float]) -> Interval | None:
     return Interval(median, known[below], known[-1 - below], len(known))
 
 
+def share_interval(count: int, total: int) -> Interval:
+    """Returns a share of things that are counted, 0 to 1, with Wilson's 95 % score interval.
+
+    It stays within 0 and 1 and says something where all or none are counted, as nothing that is built on a standard error does.
+
+    Args:
+        count: How many are counted.
+        total: Of how many; 1 or more.
+    """
+    z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
+    share, weight = count / total, 1 + z * z / total
+    middle = (share + z * z / (2 * total)) / weight
+    reach = z / weight * (share * (1 - share) / total + (z / (2 * total)) ** 2) ** 0.5
+    return Interval(share, max(0.0, middle - reach), min(1.0, middle + reach), total)
+
+
 def differences(method: Mapping[str, float | None], baseline: Mapping[str, float | None]) -> dict[str, float]:
     """Returns method minus baseline for each image that both know, in the order of the method."""
     pairs = {key: (value, baseline.get(key)) for key, value in method.items()}

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from orchestrator.planning.prices import Prices
+from orchestrator.report.generated.sections import generated_fields
 from orchestrator.report.networks import network_fields
 from orchestrator.report.provenance import Spent, origins, spent, weights
 from orchestrator.report.records import StageRun, Study
@@ -24,7 +25,10 @@ def summarize(study: Study, head: Headline | None, rows: list[SpeciesRow], creat
         "experiment": study.name,
         "created": created,
         "git": dict(sorted(study.git.items())),
-        "datasets": {dataset.name: {"version": dataset.version, "rows": dataset.rows} for dataset in study.datasets},
+        "datasets": {
+            dataset.name: {"version": dataset.version, "rows": dataset.rows, "depth": dataset.depth.told if dataset.version else None}
+            for dataset in study.datasets
+        },
         **_headline_fields(head),
         "lineage": {
             "weights": [asdict(item) for item in weights(study)],
@@ -44,6 +48,7 @@ def summarize(study: Study, head: Headline | None, rows: list[SpeciesRow], creat
         ],
         "species": [_species_fields(row) for row in rows],
         "networks": network_fields(study),
+        "generated": generated_fields(study),
         "variants": variants_fields(variants(study)),
         "compared": _compared(study),
         "sweep": [trial for stage in study.of_kind("sweep") for trial in trial_rows(stage)],

@@ -1,7 +1,7 @@
 """Small line and dot charts as inline SVG. Colours come from the page's style sheet, so that they follow light and dark."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -150,16 +150,39 @@ def _band(line: Line, x_axis: Axis, y_axis: Axis) -> Markup:
     return Markup('<polygon class="band s{}" points="{}"/>').format(line.style % STYLES, " ".join(upper + lower))
 
 
-def dot_chart(groups: Sequence[tuple[str, Sequence[float]]], *, title: str, x_label: str, width: int = 640, row: int = 24) -> Markup:
-    """Draws one dot per value, one row per group, with a tick at each group's mean and a line at zero."""
+def dot_chart(
+    groups: Sequence[tuple[str, Sequence[float]]],
+    *,
+    title: str,
+    x_label: str,
+    width: int = 640,
+    row: int = 24,
+    labels: int = 116,
+    unit: str = "dB",
+    digits: int = 2,
+) -> Markup:
+    """Draws one dot per value, one row per group, with a tick at each group's mean and a line at zero.
+
+    Args:
+        groups: Name and values.
+        title: For those who hear the page.
+        x_label: Name of the axis.
+        width: Pixels.
+        row: Height of a row, pixels.
+        labels: Width that the names take, pixels.
+        unit: Of a value, for the pointer that rests on a dot.
+        digits: Decimals of a value there.
+    """
     values = [value for _, members in groups for value in members]
     if not values:
         return Markup("")
     height = _TOP + row * len(groups) + _BOTTOM
     margin = (max(0.0, *values) - min(0.0, *values)) * 0.05 or 1.0
-    axis = Axis(min(0.0, *values) - margin, max(0.0, *values) + margin, 116, width - _RIGHT)
+    axis = Axis(min(0.0, *values) - margin, max(0.0, *values) + margin, labels, width - _RIGHT)
     body = [_dot_frame(axis, x_label, width, height)]
-    body += [_dot_row(name, members, axis, _TOP + row * (index + 0.5), row) for index, (name, members) in enumerate(groups)]
+    for index, (name, members) in enumerate(groups):
+        told = [(value, f"{decimal(value, digits)} {unit}".strip()) for value in members]
+        body.append(_dot_row(name, told, axis, _TOP + row * (index + 0.5), row))
     return _figure(title, width, height, Markup("").join(body))
 
 
@@ -176,10 +199,10 @@ def _dot_frame(axis: Axis, x_label: str, width: float, height: float) -> Markup:
     return Markup("").join([*parts, _name(x_label, width, height)])
 
 
-def _dot_row(name: str, members: Sequence[float], axis: Callable[[float], float], y: float, row: float) -> Markup:
-    label = Markup('<text class="row" x="106" y="{:.1f}" text-anchor="end">{}</text>').format(y + 4, name)
-    dot = Markup('<circle class="dot" cx="{:.1f}" cy="{:.1f}" r="3.2"><title>{} dB</title></circle>')
-    dots = Markup("").join(dot.format(axis(value), y, decimal(value)) for value in members)
-    mean = axis(sum(members) / len(members))
+def _dot_row(name: str, members: Sequence[tuple[float, str]], axis: Axis, y: float, row: float) -> Markup:
+    label = Markup('<text class="row" x="{:.1f}" y="{:.1f}" text-anchor="end">{}</text>').format(axis.start - 10, y + 4, name)
+    dot = Markup('<circle class="dot" cx="{:.1f}" cy="{:.1f}" r="3.2"><title>{}</title></circle>')
+    dots = Markup("").join(dot.format(axis(value), y, told) for value, told in members)
+    mean = axis(sum(value for value, _ in members) / len(members))
     tick = Markup('<line class="mean" x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>')
     return label + dots + tick.format(mean, mean, y - row * 0.4, y + row * 0.4)

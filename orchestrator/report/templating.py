@@ -10,7 +10,7 @@ from markupsafe import Markup
 from orchestrator.report import numbers, tables
 
 _STYLES = ("style.css", "tables.css", "pictures.css", "charts.css", "study.css", "print.css")
-_SCRIPTS = ("tables.js", "films.js", "axes.js", "charts.js", "models.js")
+_SCRIPTS = ("tables.js", "films.js", "axes.js", "charts.js", "turning.js", "models.js")
 _VIEWER = "vendor/viewer.min.js"
 
 

@@ -104,7 +104,13 @@ def _sweep_words(study: Study) -> Iterator[str]:
 
 def cautions(study: Study, head: Headline | None, rows: Sequence[SpeciesRow]) -> list[str]:
     """Returns what the numbers do not support."""
-    return [*_interval_cautions(rows), *_sweep_cautions(study), *_distance_cautions(rows), *_view_cautions(study, head)]
+    return [
+        *_interval_cautions(rows),
+        *_sweep_cautions(study),
+        *_distance_cautions(rows),
+        *_depth_cautions(study),
+        *_view_cautions(study, head),
+    ]
 
 
 def _interval_cautions(rows: Sequence[SpeciesRow]) -> Iterator[str]:
@@ -154,6 +160,15 @@ def _distance_cautions(rows: Sequence[SpeciesRow]) -> Iterator[str]:
             "KID with its interval is the one to read."
         )
     yield "NFS above the truth's own is not better: it means depth that is noisier than the object."
+
+
+def _depth_cautions(study: Study) -> Iterator[str]:
+    for dataset in study.datasets:
+        if dataset.depth.kind == "estimated":
+            yield (
+                f"The depth of {dataset.name} is an estimate ({dataset.depth.told}): errors of depth say how far a model is from that, "
+                "not from the truth."
+            )
 
 
 def _view_cautions(study: Study, head: Headline | None) -> Iterator[str]:

@@ -1,18 +1,18 @@
 """How an experiment stands, read from the store alone: for `g3dr status` in any terminal on any machine."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from orchestrator.finding import check_experiment, experiments
 from orchestrator.ledger import Holder, Leases, Ledger, RunStatus
 from orchestrator.ledger.records import read_json
 from orchestrator.running.control import Control
+from orchestrator.running.judging import Judge, counts_at
 from orchestrator.running.live import Live, read_live
+from orchestrator.running.snapshot import Snapshot
 from orchestrator.store import Store
-
-STATES = ("finished", "stopped", "failed", "cancelled", "running", "interrupted", "missing")
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class RunOverview:
         run: Its id.
         stage: The stage.
         label: Its name there.
-        state: One of `STATES`; `interrupted` is a run that was begun and that nobody computes.
+        state: One of `judging.STATES`.
         step: Steps that its newest checkpoint holds.
         error: One sentence, if it failed.
         holder: Who computes it.
@@ -45,7 +45,7 @@ class StageOverview:
     Attributes:
         name: Its name.
         kind: Its kind.
-        runs: Its known runs by state; empty before it began.
+        runs: Its known runs by state; empty before it began. Those of the present stage are all that it will have.
         best: Label of its best run; empty for none.
         metric: What that is the best by.
         value: Its number.
@@ -108,21 +108,40 @@ def overview(store: Store, experiment: str, *, damage: bool = True, finished: bo
         UnknownNameError: There is no experiment of this name.
     """
     check_experiment(store, experiment)
-    record = read_json(store, f"experiments/{experiment}/experiment.json") or {}
-    ledger, declared = Ledger(store), record.get("stages", [])
-    stages = {str(stage["name"]): ledger.stage(experiment, str(stage["name"])) for stage in declared}
-    runs = _runs(ledger, stages)
-    live = tuple(read_live(store, experiment))
+    seen = _Seen.of(store, experiment)
+    runs = _runs(seen)
     return Overview(
         experiment,
-        str(record.get("description", "")),
+        str(seen.record.get("description", "")),
         store.uri,
-        tuple(_stage(ledger, stage, stages[str(stage["name"])], runs, live) for stage in declared),
+        tuple(_with_best(seen, stage) for stage in _stages(seen, runs)),
         tuple(run for run in runs if finished or run.state not in ("finished", "stopped")),
-        _damage(ledger, runs) if damage else (),
-        live,
-        _stops(store, experiment, live),
+        _damage(seen.ledger, runs) if damage else (),
+        seen.live,
+        _stops(store, experiment, seen.live),
     )
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What is read of an experiment at first: its record, those of its stages that have begun, and its orchestrators."""
+
+    ledger: Ledger
+    record: Mapping[str, Any]
+    stages: Mapping[str, Mapping[str, Any] | None]
+    live: tuple[Live, ...]
+
+    @classmethod
+    def of(cls, store: Store, experiment: str) -> "_Seen":
+        record, ledger = read_json(store, f"experiments/{experiment}/experiment.json") or {}, Ledger(store)
+        live = tuple(read_live(store, experiment))  # first: what ends meanwhile is over in both
+        stages = {str(stage["name"]): ledger.stage(experiment, str(stage["name"])) for stage in record.get("stages", [])}
+        return cls(ledger, record, stages, live)
+
+    @property
+    def now(self) -> list[Snapshot]:
+        """What the orchestrators that live say."""
+        return [one.snapshot for one in self.live if one.is_running]
 
 
 def _stops(store: Store, experiment: str, live: Sequence[Live]) -> bool:
@@ -132,56 +151,64 @@ def _stops(store: Store, experiment: str, live: Sequence[Live]) -> bool:
 
 
 def overviews(store: Store) -> list[Overview]:
-    """Reads how all experiments of a root stand, by the records of their stages alone, sorted by name."""
+    """Reads how all experiments of a root stand, without their best runs, sorted by name.
+
+    Of runs, only those are read that were not over when their stage was recorded last.
+    """
     return [_brief(store, name) for name in experiments(store)]
 
 
 def _brief(store: Store, experiment: str) -> Overview:
-    record = read_json(store, f"experiments/{experiment}/experiment.json") or {}
-    ledger, stages = Ledger(store), []
-    for stage in record.get("stages", []):
-        found = ledger.stage(experiment, str(stage["name"])) or {}
-        counts = Counter(str(entry["state"]) for entry in found.get("runs", []))
-        stages.append(StageOverview(str(stage["name"]), str(stage["kind"]), dict(counts), seconds=float(found.get("seconds", 0.0))))
-    return Overview(experiment, str(record.get("description", "")), store.uri, tuple(stages), live=tuple(read_live(store, experiment)))
+    seen = _Seen.of(store, experiment)
+    stages = tuple(_stages(seen, _runs(seen, settled=("finished", "stopped"))))
+    return Overview(experiment, str(seen.record.get("description", "")), store.uri, stages, live=seen.live)
 
 
-def _runs(ledger: Ledger, stages: Mapping[str, Mapping[str, Any] | None]) -> list[RunOverview]:
-    entries = [(name, entry) for name, record in stages.items() if record for entry in record["runs"]]
-    statuses = ledger.statuses({str(entry["run"]) for _, entry in entries})
-    leases = Leases(ledger.store)
-    return [_run(name, entry, statuses.get(str(entry["run"])), leases) for name, entry in entries]
+def _runs(seen: _Seen, settled: Collection[str] = ()) -> list[RunOverview]:
+    """Judges the known runs; what the record of a stage says is believed of those that are in a state of `settled` there."""
+    entries = [(name, entry) for name, record in seen.stages.items() if record for entry in record["runs"]]
+    statuses = seen.ledger.statuses({str(entry["run"]) for _, entry in entries if entry.get("state") not in settled})
+    judge = Judge(seen.now, list(seen.stages), Leases(seen.ledger.store))
+    return [_run(name, entry, statuses.get(str(entry["run"])), judge, settled) for name, entry in entries]
 
 
-def _run(stage: str, entry: Mapping[str, Any], status: RunStatus | None, leases: Leases) -> RunOverview:
+def _run(stage: str, entry: Mapping[str, Any], status: RunStatus | None, judge: Judge, settled: Collection[str]) -> RunOverview:
     run, label = str(entry["run"]), str(entry["label"])
+    if entry.get("state") in settled:
+        return RunOverview(run, stage, label, str(entry["state"]))
+    state, holder = judge(stage, label, run, status)
     if status is None:
-        return RunOverview(run, stage, label, "missing")
-    if status.state != "running":
-        return RunOverview(run, stage, label, status.state, status.step, status.error)
-    holder = leases.holder(run)
-    state = "interrupted" if holder is None or holder.gone else "running"
-    return RunOverview(run, stage, label, state, status.step, holder=holder)
+        return RunOverview(run, stage, label, state, holder=holder)
+    is_over = state == status.state != "running"  # else the error is one of an earlier attempt
+    return RunOverview(run, stage, label, state, status.step, status.error if is_over else None, holder)
 
 
-def _stage(
-    ledger: Ledger, declared: Mapping[str, Any], record: Mapping[str, Any] | None, runs: Sequence[RunOverview], live: Sequence[Live]
-) -> StageOverview:
-    name, kind = str(declared["name"]), str(declared["kind"])
-    now = next((one.snapshot for one in live if one.is_running and one.snapshot.stage == name), None)
+def _stages(seen: _Seen, runs: Sequence[RunOverview]) -> list[StageOverview]:
+    return [_stage(seen, str(declared["name"]), str(declared["kind"]), runs) for declared in seen.record.get("stages", [])]
+
+
+def _stage(seen: _Seen, name: str, kind: str, runs: Sequence[RunOverview]) -> StageOverview:
     counts = dict(Counter(run.state for run in runs if run.stage == name))
-    if now is not None:  # its record is of its last end
-        counts = {
-            **now.ended,
-            **({"running": len(now.running)} if now.running else {}),
-            **({"missing": now.missing} if now.missing else {}),
-        }
-    if now is not None and now.goal is not None and now.goal.value is not None:
-        return StageOverview(name, kind, counts, now.goal.label, now.goal.metric, now.goal.value, now.seconds)
+    now = _present(seen, name)
+    if not now:
+        return StageOverview(name, kind, counts, seconds=float((seen.stages[name] or {}).get("seconds", 0.0)))
+    return StageOverview(name, kind, counts_at(now, counts), seconds=now[0].seconds)
+
+
+def _present(seen: _Seen, stage: str) -> list[Snapshot]:
+    """Returns what the orchestrators say that are at a stage; its record is of its last end."""
+    return [one for one in seen.now if one.stage == stage]
+
+
+def _with_best(seen: _Seen, stage: StageOverview) -> StageOverview:
+    """Adds the best run: of the present stage the best so far, of others that of their record."""
+    now, record = _present(seen, stage.name), seen.stages[stage.name]
+    if now and now[0].goal is not None and now[0].goal.value is not None:
+        return replace(stage, best=now[0].goal.label, metric=now[0].goal.metric, value=now[0].goal.value)
     if record is None:
-        return StageOverview(name, kind, counts)
-    best, value = _best(ledger, record)
-    return StageOverview(name, kind, counts, best, str(record.get("metric") or ""), value, float(record.get("seconds", 0.0)))
+        return stage
+    best, value = _best(seen.ledger, record)
+    return replace(stage, best=best, metric=str(record.get("metric") or ""), value=value)
 
 
 def _best(ledger: Ledger, record: Mapping[str, Any]) -> tuple[str, float | None]:

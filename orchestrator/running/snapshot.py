@@ -47,7 +47,7 @@ class Snapshot:
         kind: Its kind.
         runs: How many runs it has.
         ended: Runs by state, with those that were in the ledger before.
-        running: Runs that are computed now, longest first.
+        running: Runs that are handed out now, longest first.
         waiting: Why runs wait, by label.
         goal: What the stage compares its runs by, and the best so far.
         seconds: Since the stage began.
@@ -81,9 +81,22 @@ class Snapshot:
         """Runs that have not begun."""
         return max(0, self.runs - sum(self.ended.values()) - len(self.running))
 
+    @property
+    def computed(self) -> tuple[RunNow, ...]:
+        """Those of `running` that do not wait for a place."""
+        return tuple(run for run in self.running if run.label not in self.waiting)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Runs by state, without those that have none: ended, `interrupted` (let go of before their end), `running`, or `waiting`."""
+        ended = {("interrupted" if state == "running" else state): count for state, count in self.ended.items()}
+        running = len(self.computed)
+        waiting = max(0, self.runs - sum(ended.values()) - running)
+        return {state: count for state, count in {**ended, "running": running, "waiting": waiting}.items() if count}
+
     def to_json(self) -> dict[str, Any]:
         """Returns plain mappings, lists and finite numbers."""
-        return {**asdict(self), "missing": self.missing}
+        return {**asdict(self), "counts": self.counts}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Snapshot":

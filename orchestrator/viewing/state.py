@@ -8,8 +8,9 @@ from typing import Any
 from orchestrator.finding import check_experiment, experiments
 from orchestrator.ledger.reading import read_all
 from orchestrator.ledger.records import read_json
+from orchestrator.running.judging import STATES
 from orchestrator.running.live import Live, read_live
-from orchestrator.running.overview import STATES, Overview, RunOverview, StageOverview, overview
+from orchestrator.running.overview import Overview, RunOverview, StageOverview, overview
 from orchestrator.running.snapshot import RunNow
 from orchestrator.store import Store
 from orchestrator.viewing.recent import Recent
@@ -20,7 +21,7 @@ QUIET_SECONDS = 20.0
 _MOST_ROWS = 500
 _MOST_SHEETS = 6
 # What needs a person comes first, what is done last.
-_ORDER = ("running", "failed", "interrupted", "cancelled", "missing", "stopped", "finished")
+_ORDER = ("running", "failed", "interrupted", "cancelled", "waiting", "missing", "stopped", "finished")
 
 
 class States:

@@ -1,7 +1,7 @@
 // The page of g3dr demo: sends a photo, asks how it stands, and shows what became of it. Names and sentences become text, never HTML.
 {
   const RUNNING_PAUSE = 250, WAITING_PAUSE = 1000; // milliseconds between two questions
-  const DEGREES = 10, NEARER = 1.2, FIELD_OF_VIEW = 27, FIRST_TURN = [-13, 5];
+  const FIELD_OF_VIEW = 27, FIRST_TURN = [-13, 5];
   const KINDS = [
     [".glb", "GLB", "mesh"], [".ply", "PLY", "mesh"], [".mp4", "MP4", "video"], [".webp", "WebP", "animation"], ["_sheet.png", "PNG", "all views"],
   ];
@@ -118,16 +118,14 @@
 
   const hold = async (glb, name) => {
     const side = Math.round(at("object").getBoundingClientRect().width * Math.min(devicePixelRatio, 2));
-    const canvas = make("canvas", { width: side, height: side, tabIndex: 0 });
-    canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", `${name} in 3D: arrow keys turn it, plus and minus come closer and go back, zero shows the front`);
+    const canvas = Object.assign(g3drTurning.newCanvas(name), { width: side, height: side });
     for (const old of at("object").querySelectorAll("canvas")) release(old);
     try {
       await viewer();
       at("object").replaceChildren(canvas);
       const view = await g3drViewer.show(canvas, glb, { fieldOfView: FIELD_OF_VIEW });
       view.turn(...FIRST_TURN); // from the front it would look like the photo
-      listen(canvas, view);
+      g3drTurning.listenToKeys(canvas, view);
       at("hint").hidden = false;
     } catch (error) {
       at("hint").hidden = true;
@@ -143,18 +141,6 @@
   const release = canvas => {
     canvas.addEventListener("webglcontextlost", event => event.stopImmediatePropagation(), true);
     canvas.getContext("webgl2")?.getExtension("WEBGL_lose_context")?.loseContext();
-  };
-
-  const listen = (canvas, view) => {
-    const keys = {
-      ArrowLeft: () => view.turnBy(-DEGREES, 0), ArrowRight: () => view.turnBy(DEGREES, 0), ArrowUp: () => view.turnBy(0, DEGREES), ArrowDown: () => view.turnBy(0, -DEGREES),
-      "+": () => view.closer(NEARER), "=": () => view.closer(NEARER), "-": () => view.closer(1 / NEARER), "0": () => view.turn(0),
-    };
-    canvas.addEventListener("keydown", event => {
-      if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      keys[event.key]();
-    });
   };
 
   const choose = (file, name, example = null) => {

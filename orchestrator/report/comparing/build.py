@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from orchestrator.report.build import ReportPaths, now, write_report
+from orchestrator.report.build import ReportPaths, write_report
+from orchestrator.report.clock import now
 from orchestrator.report.collect import finite
 from orchestrator.report.comparing import tables, words
 from orchestrator.report.comparing.pairs import Pair, pairs

@@ -1,6 +1,5 @@
 // Objects to be turned by hand. The viewer is a large script: it is read when the first object is asked for.
 {
-  const DEGREES = 10, NEARER = 1.2;
   const FIELD_OF_VIEW = 30; // degrees: near the poster's 18, with room to turn
   const readBytes = text => Uint8Array.from(atob(text.trim()), letter => letter.charCodeAt(0));
 
@@ -11,29 +10,9 @@
     document.body.append(script);
   };
 
-  const newCanvas = name => {
-    const canvas = document.createElement("canvas");
-    canvas.tabIndex = 0;
-    canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", `${name} in 3D: arrow keys turn it, plus and minus come closer and go back, zero shows the front`);
-    return canvas;
-  };
-
-  const listenToKeys = (canvas, view) => {
-    const keys = {
-      ArrowLeft: () => view.turnBy(-DEGREES, 0), ArrowRight: () => view.turnBy(DEGREES, 0), ArrowUp: () => view.turnBy(0, DEGREES), ArrowDown: () => view.turnBy(0, -DEGREES),
-      "+": () => view.closer(NEARER), "=": () => view.closer(NEARER), "-": () => view.closer(1 / NEARER), "0": () => view.turn(0),
-    };
-    canvas.addEventListener("keydown", event => {
-      if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      keys[event.key]();
-    });
-  };
-
   const open = async figure => {
     const poster = figure.querySelector(".poster"), said = figure.querySelector(".said");
-    const canvas = newCanvas(figure.querySelector("figcaption").textContent), { width, height } = poster.getBoundingClientRect();
+    const canvas = g3drTurning.newCanvas(figure.querySelector("figcaption").textContent), { width, height } = poster.getBoundingClientRect();
     [canvas.width, canvas.height] = [width, height].map(side => Math.round(side * Math.min(devicePixelRatio, 2)));
     poster.disabled = true;
     said.textContent = "Reading\u2026";
@@ -41,7 +20,7 @@
       loadViewer();
       const view = await g3drViewer.show(canvas, readBytes(figure.querySelector(".glb").value).buffer, { fieldOfView: FIELD_OF_VIEW });
       poster.replaceWith(canvas);
-      listenToKeys(canvas, view);
+      g3drTurning.listenToKeys(canvas, view);
       canvas.focus();
       said.textContent = "";
     } catch (error) {

@@ -1,7 +1,7 @@
 "use strict";
 // One page for the list of experiments and one for each of them. It asks again every few seconds, and changes only what is different.
 const SVG = "http://www.w3.org/2000/svg";
-const STATES = ["finished", "stopped", "running", "failed", "cancelled", "interrupted", "missing"];
+const STATES = ["finished", "stopped", "running", "failed", "cancelled", "interrupted", "waiting", "missing"];
 const RUNNING_MS = 2000, QUIET_MS = 10000, STYLES = 8;
 const byId = id => document.getElementById(id);
 const place = location.pathname.split("/").filter(Boolean);
@@ -170,7 +170,7 @@ function fillRun(row, run) {
   say(name.firstChild, run.label);
   say(name.lastChild, run.stage + " \u00b7 " + run.run.slice(0, 8));
   setState(state.firstChild, run.state);
-  say(step.firstChild, run.state === "missing" ? "" : run.step.toLocaleString("en") + (run.steps ? " of " + run.steps.toLocaleString("en") : ""));
+  say(step.firstChild, ["waiting", "missing"].includes(run.state) && !run.step ? "" : run.step.toLocaleString("en") + (run.steps ? " of " + run.steps.toLocaleString("en") : ""));
   show(step.lastChild, Boolean(run.steps));
   if (run.steps) { mark(step.lastChild, "max", run.steps); mark(step.lastChild, "value", run.step); }
   const first = ["loss", ...Object.keys(run.metrics)].filter((key, index, all) => key in run.metrics && all.indexOf(key) === index);

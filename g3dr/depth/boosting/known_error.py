@@ -5,14 +5,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, UInt8
+from jaxtyping import Bool, Float32, Float64
 from scipy.ndimage import gaussian_filter, zoom
 
-from g3dr.depth import Measure, Picture
 from g3dr.depth.boosting.edges import edge_distance, edge_map
+from g3dr.depth.boosting.scenes import Scene
+from g3dr.depth.estimator import Measure, Picture
 from g3dr.errors import DataError
-
-Truths = Mapping[str, tuple[UInt8[np.ndarray, "_h _w 3"], Float64[np.ndarray, "_h _w"]]]
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class KnownErrorEstimator:
         side: Shorter side at which pictures are looked at, pixels; None for the receptive field's.
     """
 
-    def __init__(self, truths: Truths, error: KnownError, side: int | None = None) -> None:
+    def __init__(self, truths: Mapping[str, Scene], error: KnownError, side: int | None = None) -> None:
         self._truths, self._error = truths, error
         self.side = side or error.native_side
 
