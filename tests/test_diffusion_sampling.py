@@ -39,7 +39,7 @@ class Knowing(Denoiser):
 @pytest.mark.parametrize("sampler", ["dpm", "ddim"])
 @pytest.mark.parametrize(("prediction", "schedule"), [("epsilon", "scaled_linear"), ("v_prediction", "cosine"), ("v_prediction", "linear")])
 def test_a_denoiser_that_knows_the_truth_is_led_to_it(sampler, prediction, schedule):
-    denoiser = Knowing(replace(DENOISER, prediction=prediction, schedule=schedule), 2)
+    denoiser = Knowing(replace(DENOISER, prediction=prediction, schedule=schedule), 2, 8)
     denoiser.truths = torch.randn(4, 2, 8, 8, generator=torch.Generator().manual_seed(0))
     denoiser.latent_mean.copy_(torch.tensor([0.5, -1.0]))
     denoiser.latent_deviation.fill_(3.0)

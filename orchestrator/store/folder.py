@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -190,9 +191,17 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
-        if not any(path.exists() and not path.is_dir() for path in (folder, *folder.parents)):
+        if not any(_is_no_folder(path) for path in (folder, *folder.parents)):
             raise FileNotFoundError(f"{folder} was deleted while it was made") from error
         raise
+
+
+def _is_no_folder(path: Path) -> bool:
+    """Tells whether there is something else; asks once, because a folder may be gone between two questions."""
+    try:
+        return not stat.S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _remove_folder(folder: Path) -> None:
