@@ -1,14 +1,30 @@
 """A page opened in a browser without a network."""
 
 import io
+import shutil
+from contextlib import contextmanager
 
 import numpy as np
+import pytest
 from PIL import Image
 
+CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+IN_CHROMIUM = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="headless Chromium is not installed")]
 DRAWING = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 DESK = {"viewport": {"width": 1200, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}
 LOOKS = {"light": DESK | {"color_scheme": "light"}, "dark": DESK | {"color_scheme": "dark"}, "phone": PHONE}
+
+
+@contextmanager
+def launched(*options):
+    """A browser that draws without a graphics card, for as long as the block lasts."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*DRAWING, *options])
+        yield browser
+        browser.close()
 
 
 class Visit:

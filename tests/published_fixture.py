@@ -14,6 +14,16 @@ CONFIG = ModelConfig(
 SHAPES = expected_shapes(CONFIG)
 
 
+def saver(folder):
+    """Returns what saves a document as a file of `folder`."""
+
+    def save(document, name="checkpoint.pt"):
+        torch.save(document, folder / name)
+        return folder / name
+
+    return save
+
+
 def in_order(prefix=""):
     """Weights by name, in the order in which the authors' model has them."""
     values = recipe_state(SHAPES, 0)

@@ -1,17 +1,15 @@
 """The report page in a real browser, opened from a disk with the network off: it stays silent, sorts, copies, zooms and turns."""
 
 import json
-import shutil
 
 import numpy as np
 import pytest
-from browser_visit import DRAWING, LOOKS, PHONE, Visit, pixels
+from browser_visit import IN_CHROMIUM, LOOKS, PHONE, Visit, launched, pixels
 from ledger_fixture import JsonStore, add_meshes, add_steps, write_ledger
 
 from orchestrator.report import build_comparison, build_report
 
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="headless Chromium is not installed")]
+pytestmark = IN_CHROMIUM
 
 CHART = '.chart[data-x][aria-label="loss over the steps of the training"]'
 
@@ -35,12 +33,8 @@ def address(store, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=DRAWING)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

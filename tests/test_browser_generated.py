@@ -1,9 +1,7 @@
 """The pages of a generated set and of a study of boosting in a real browser, offline: silent, sorting, turning."""
 
-import shutil
-
 import pytest
-from browser_visit import DRAWING, LOOKS, Visit, pixels
+from browser_visit import IN_CHROMIUM, LOOKS, Visit, launched, pixels
 from generated_fixture import EVALUATION, Wanted, write_set
 from ledger_fixture import JsonStore
 
@@ -11,8 +9,7 @@ from g3dr.depth.boosting.study import StudyOptions
 from orchestrator.cli.boosting_study import measured, written
 from orchestrator.report.generated import write_generated
 
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="headless Chromium is not installed")]
+pytestmark = IN_CHROMIUM
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +25,8 @@ def addresses(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=DRAWING)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize("name", ["set", "study"])

@@ -3,13 +3,13 @@
 import base64
 import json
 import re
-import shutil
 import subprocess
 from importlib.resources import files
 
 import numpy as np
 import pytest
 import torch
+from browser_visit import CHROMIUM, IN_CHROMIUM
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -21,8 +21,7 @@ from g3dr.procedural import ExampleId, ProceduralConfig, make_example
 from g3dr.training.checkpoint import Checkpoint, write_checkpoint
 from orchestrator.cli.main import app
 
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="headless Chromium is not installed")]
+pytestmark = IN_CHROMIUM
 
 SIDE = 32
 INPUT_FIELD_OF_VIEW = 18

@@ -1,11 +1,11 @@
 """The pages of `g3dr view` in a real browser: no errors, nothing flickers, nothing is wider than a phone."""
 
 import re
-import shutil
 import subprocess
 import threading
 
 import pytest
+from browser_visit import CHROMIUM, IN_CHROMIUM
 from ledger_fixture import JsonStore, write_ledger
 
 from orchestrator.report import build_report
@@ -13,8 +13,7 @@ from orchestrator.store import open_store
 from orchestrator.viewing import site as pages
 from orchestrator.viewing.server import Server
 
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="headless Chromium is not installed")]
+pytestmark = IN_CHROMIUM
 
 # Runs after the page's own script: asks a second time, and counts what that changes although nothing is new.
 PROBE = b"""

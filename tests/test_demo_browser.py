@@ -1,19 +1,17 @@
 """The demo in a real browser without a network: a photo is dropped, the object turns, its file is kept and is a mesh."""
 
 import base64
-import shutil
 import threading
 
 import numpy as np
 import pytest
 import trimesh
-from browser_visit import DRAWING, LOOKS, Visit, pixels
+from browser_visit import IN_CHROMIUM, LOOKS, Visit, launched, pixels
 from demo_fixture import WITH_CUTTER, Nearer, demo, photo, write_models
 
 from orchestrator.demo.helpers import Helpers, Named
 
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="headless Chromium is not installed")]
+pytestmark = IN_CHROMIUM
 
 OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
@@ -34,12 +32,8 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*DRAWING, OFFLINE])
+    with launched(OFFLINE) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from goldens_recipe import GOLDENS, recipe_state
-from published_fixture import CONFIG, PUBLISHED, SHAPES, authors_file, changed, in_order, lightning_file
+from published_fixture import CONFIG, PUBLISHED, SHAPES, authors_file, changed, in_order, lightning_file, saver
 
 from g3dr.config import ConditioningConfig, GeneratorConfig, ModelConfig, RendererConfig, TrainingConfig
 from g3dr.errors import CheckpointError
@@ -20,11 +20,7 @@ pytestmark = pytest.mark.unit
 
 @pytest.fixture
 def saved(tmp_path):
-    def save(document, name="checkpoint.pt"):
-        torch.save(document, tmp_path / name)
-        return tmp_path / name
-
-    return save
+    return saver(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 from goldens_recipe import Golden, recipe_input, recipe_state
-from published_fixture import PUBLISHED, SHAPES, authors_file, changed, in_order
+from published_fixture import PUBLISHED, SHAPES, authors_file, changed, in_order, saver
 
 from g3dr.config import GeneratorConfig, ModelConfig
 from g3dr.published.shapes import expected_shapes
@@ -20,11 +20,7 @@ pytestmark = pytest.mark.unit
 
 @pytest.fixture
 def saved(tmp_path):
-    def save(document, name="checkpoint.pt"):
-        torch.save(document, tmp_path / name)
-        return tmp_path / name
-
-    return save
+    return saver(tmp_path)
 
 
 @pytest.fixture

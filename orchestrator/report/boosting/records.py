@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float64, UInt8
 
+from g3dr.depth.boosting.study import USUAL
 from orchestrator.report.statistics import LEAST_IMAGES, Interval, student_mean
 
 MEASURES = (
@@ -13,7 +14,7 @@ MEASURES = (
     ("near edges", "Near edges", "the same within 4 pixels of a discontinuity"),
     ("wrong order", "Wrong order", "pairs of points on both sides of a discontinuity that are ordered wrongly (D3R)"),
 )
-BASELINE = "usual size"
+BASELINE = USUAL
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
+from g3dr.depth.boosting.study import BOOSTED, LARGER, WITHOUT_PATCHES
 from orchestrator.report.boosting.records import BASELINE, MEASURES, Measured
 from orchestrator.report.numbers import counted, decimal, span
 from orchestrator.report.statistics import LEAST_IMAGES, Interval
 
-_BOOSTED, _WITHOUT_PATCHES, _LARGER = "boosted", "boosted, no patches", "three times as large"
 _NEAR = "near edges"
 
 
@@ -16,7 +16,7 @@ def opening(studies: Sequence[Measured]) -> str:
 
 
 def _verdict(study: Measured) -> str:
-    change = study.change(_BOOSTED, _NEAR)
+    change = study.change(BOOSTED, _NEAR)
     if change is None or not change.excludes_zero:
         return f"no change of the error near edges can be told from {counted(study.pictures, 'picture')}"
     return f"boosting {_moved(study, _NEAR, change)} the error near edges"
@@ -33,7 +33,7 @@ def conclusions(studies: Sequence[Measured]) -> list[str]:
 
 
 def _variant_words(study: Measured) -> Iterator[str]:
-    for variant in (_BOOSTED, _LARGER):
+    for variant in (BOOSTED, LARGER):
         told = [_told(study, variant, measure, heading) for measure, heading, _ in MEASURES]
         yield f"{_capital(study.name)}, {variant}, against its usual size: {'; '.join(told)}."
 
@@ -53,11 +53,11 @@ def _where(heading: str) -> str:
 
 
 def _patch_words(study: Measured) -> Iterator[str]:
-    change = study.change(_BOOSTED, _NEAR, _WITHOUT_PATCHES)
+    change = study.change(BOOSTED, _NEAR, WITHOUT_PATCHES)
     if change is None or change.low is None:
         return
-    times = study.mean(_BOOSTED, "seconds") / max(study.mean(_WITHOUT_PATCHES, "seconds"), 1e-9)
-    gain = _moved(study, _NEAR, change, _WITHOUT_PATCHES) if change.excludes_zero else "change nothing that can be told of"
+    times = study.mean(BOOSTED, "seconds") / max(study.mean(WITHOUT_PATCHES, "seconds"), 1e-9)
+    gain = _moved(study, _NEAR, change, WITHOUT_PATCHES) if change.excludes_zero else "change nothing that can be told of"
     verb = gain.replace("takes", "take").replace("adds", "add")
     yield (
         f"{_capital(study.name)}: the parts {verb} the error near edges that the merge of the whole picture leaves "
