@@ -4,6 +4,7 @@ Work is cut into parts of fixed size, each sum is made in the order of the sampl
 results are the same bits whatever the number of threads.
 """
 
+import importlib
 import importlib.util
 import itertools
 import os
@@ -35,12 +36,12 @@ def _installed() -> bool:
     return importlib.util.find_spec("numba") is not None and os.environ.get("NUMBA_DISABLE_JIT", "0") in {"", "0"}
 
 
-def usable(rows: AllRows) -> bool:
+def usable(values: Tensor) -> bool:
     """Returns whether the compiled form may stand in: float32 on a CPU, and Numba is installed and not switched off."""
-    return _installed() and rows.device.type == "cpu" and rows.dtype == torch.float32
+    return _installed() and values.device.type == "cpu" and values.dtype == torch.float32
 
 
-def _in_threads(task: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> None:
+def in_threads(task: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> None:
     """Calls `task` with all arguments, on as many threads as PyTorch uses."""
     threads = min(torch.get_num_threads(), len(calls))
     if threads <= 1:
@@ -52,19 +53,21 @@ def _in_threads(task: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> 
             done.result()
 
 
-def _parts(begin: int, end: int, size: int) -> list[tuple[int, int]]:
+def parts(begin: int, end: int, size: int) -> list[tuple[int, int]]:
+    """Returns begin and end of parts of at most `size`."""
     return [(start, min(start + size, end)) for start in range(begin, end, size)]
 
 
-def _array(tensor: Tensor) -> Array:
+def as_array(tensor: Tensor) -> Array:
+    """Returns the values of a tensor, copied only if they do not lie side by side."""
     array: Array = tensor.detach().contiguous().numpy()
     return array
 
 
 def _filled_up(values: Tensor) -> Array:
     """Returns an array whose first axis has zeros up to what the loops take at once."""
-    missing = -len(values) % _kernels().LANES
-    return _array(torch.cat([values.detach(), values.new_zeros(missing, *values.shape[1:])]) if missing else values)
+    missing = -len(values) % loops("kernels").LANES
+    return as_array(torch.cat([values.detach(), values.new_zeros(missing, *values.shape[1:])]) if missing else values)
 
 
 @dataclass(frozen=True)
@@ -81,24 +84,23 @@ class _Task:
     @classmethod
     def of(cls, rows: AllRows, weight: Weight, places: Places) -> "_Task":
         """Returns tensors as arrays; nothing is copied that is contiguous."""
-        arrays = _filled_up(weight), _array(places.coordinates), np.array(places.pairs)
-        return cls(_array(rows.flatten(1)), rows.shape[2], *arrays, places.side)
+        arrays = _filled_up(weight), as_array(places.coordinates), np.array(places.pairs)
+        return cls(as_array(rows.flatten(1)), rows.shape[2], *arrays, places.side)
 
 
-def _kernels() -> Any:
-    """Returns the compiled loops; Numba is optional, and takes a second to load."""
-    from g3dr.render import kernels  # noqa: PLC0415
-
-    return kernels
+@cache
+def loops(name: str) -> Any:
+    """Returns a file of compiled loops; Numba is optional, and takes a second to load."""
+    return importlib.import_module(f"g3dr.render.{name}")
 
 
 def values(rows: AllRows, weight: Weight, bias: Float[Tensor, "value"], places: Places) -> Values:
     """As `decoding.stock_values`."""
-    kernels, task = _kernels(), _Task.of(rows, weight, places)
+    kernels, task = loops("kernels"), _Task.of(rows, weight, places)
     raw = np.empty((len(task.weight), *places.coordinates.shape[1:]), np.float32)
     common = task.rows, task.width, task.weight, _filled_up(bias), task.coordinates, task.pairs, places.side
-    parts = _parts(0, places.count, PART)
-    _in_threads(kernels.evaluate, [(*common, image, *part, raw) for image in range(len(rows)) for part in parts])
+    shares = parts(0, places.count, PART)
+    in_threads(kernels.evaluate, [(*common, image, *share, raw) for image in range(len(rows)) for share in shares])
     return torch.from_numpy(raw[: len(weight)])
 
 
@@ -108,7 +110,7 @@ def gradients(rows: AllRows, weight: Weight, places: Places, gradient: Values) -
     total, weight_total = np.zeros_like(task.rows), np.zeros(task.weight.shape)
     held = np.empty(min(HELD, places.count) * task.width, np.float32)
     for image in range(len(rows)):
-        for begin, end in _parts(0, places.count, HELD):
+        for begin, end in parts(0, places.count, HELD):
             weight_total += _hold_gradients(task, image, (begin, end), incoming, held)
             _add_held(task, image, (begin, end), held, total)
     return torch.from_numpy(total).reshape_as(rows), torch.from_numpy(weight_total[: len(weight)]).to(weight.dtype)
@@ -116,11 +118,11 @@ def gradients(rows: AllRows, weight: Weight, places: Places, gradient: Values) -
 
 def _hold_gradients(task: "_Task", image: int, block: tuple[int, int], incoming: Array, held: Array) -> Array:
     """Writes the hidden layer's gradients of a block of samples to `held`; returns that of the second layer's weight."""
-    parts = _parts(*block, PART)
-    sums = np.zeros((len(parts), *task.weight.shape), np.float32)
+    shares = parts(*block, PART)
+    sums = np.zeros((len(shares), *task.weight.shape), np.float32)
     common = task.rows, task.width, task.weight, task.coordinates, task.pairs, task.side, image
-    calls = [(*common, *part, incoming, held, part[0] - block[0], own) for part, own in zip(parts, sums, strict=True)]
-    _in_threads(_kernels().hidden_gradient, calls)
+    calls = [(*common, *share, incoming, held, share[0] - block[0], own) for share, own in zip(shares, sums, strict=True)]
+    in_threads(loops("kernels").hidden_gradient, calls)
     total: Array = sums.sum(axis=0, dtype=np.float64)
     return total
 
@@ -130,7 +132,7 @@ def _add_held(task: "_Task", image: int, block: tuple[int, int], held: Array, to
     common = task.coordinates, task.pairs, task.side
     shares = itertools.product(_channel_parts(task.width), range(len(task.pairs)))
     calls = [(total, task.width, channels, *common, plane, image, *block, held) for channels, plane in shares]
-    _in_threads(_kernels().add_to_rows, calls)
+    in_threads(loops("kernels").add_to_rows, calls)
 
 
 def _channel_parts(channels: int) -> list[tuple[int, int]]:

@@ -9,104 +9,40 @@ Shapes: rows and what is summed into rows [image, node * channel]; coordinates [
 with values filled up to a multiple of `LANES`; raw [value, image, sample]; `width` is the number of channels.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast, no_type_check
+from typing import no_type_check
 
-import numba
 import numpy as np
 
+from g3dr.render.kernel_math import ONE, ZERO, Index, Single, compiled, exp_of_minus, log_of_one_plus, softplus
 from g3dr.render.table import BORDER_NODES
 
+MATH = "00b983579edd4195"  # the digest of kernel_math.py
 BLOCK = 64  # samples whose hidden values stay in the first-level cache
 LANES = 4  # values that are summed at once
 CORNERS = 4
 
-Index = np.uint64  # unsigned: no index counts from the end
-Single = np.float32
-ZERO, ONE = Single(0), Single(1)
-LOG2_E = Single(np.log2(np.e))
-LARGEST_EXPONENT = Single(87)  # exp(-87) is still a normal number
-EXPONENT_BIAS, MANTISSA_BITS = np.int32(127), np.int32(23)
-
-# Minimax polynomials, our own fits: 2^r for r in [-1/2, 1/2], relative error 1.9e-9; log(1 + t) / t for t in [0, 1], absolute
-# error of log(1 + t) 7.6e-10. Float32 rounds at 6e-8.
-P0, P1, P2, P3, P4, P5, P6 = (
-    Single(value)
-    for value in (
-        1.0000000005541665,
-        0.6931472057372612,
-        0.2402264689062452,
-        0.055503287769750984,
-        0.009618488958149487,
-        0.0013399931216076344,
-        0.0001534581172568147,
-    )
-)
-Q0, Q1, Q2, Q3, Q4, Q5, Q6, Q7, Q8, Q9 = (
-    Single(value)
-    for value in (
-        0.9999998747185184,
-        -0.4999934750791732,
-        0.33321485857731414,
-        -0.24892119766943455,
-        0.1942335134556915,
-        -0.14691305815982808,
-        0.09691157006202612,
-        -0.04884568681197334,
-        0.01588540541980573,
-        -0.002424624714861029,
-    )
-)
-
-Kernel = TypeVar("Kernel", bound=Callable[..., Any])
-
-
-def _compiled(*allowed: str, keep: bool = False) -> Callable[[Kernel], Kernel]:
-    """Compiles a function that lets other threads run; only `allowed` liberties are taken with floating point."""
-    options = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", *allowed}, "cache": keep}
-    return cast(Callable[[Kernel], Kernel], numba.njit(**options))
-
 
 @no_type_check
-@_compiled()
-def _exp_of_minus(magnitude):
-    """Returns exp(-magnitude) for a magnitude of 0 or more."""
-    exponent = min(magnitude, LARGEST_EXPONENT) * -LOG2_E
-    whole = np.rint(exponent)
-    r = exponent - whole
-    power = (((((P6 * r + P5) * r + P4) * r + P3) * r + P2) * r + P1) * r + P0
-    return power * np.int32((np.int32(whole) + EXPONENT_BIAS) << MANTISSA_BITS).view(np.float32)
-
-
-@no_type_check
-@_compiled()
-def _log_of_one_plus(t):
-    """Returns log(1 + t) for t in [0, 1]."""
-    return t * (((((((((Q9 * t + Q8) * t + Q7) * t + Q6) * t + Q5) * t + Q4) * t + Q3) * t + Q2) * t + Q1) * t + Q0)
-
-
-@no_type_check
-@_compiled("nsz")
+@compiled("nsz")
 def _softplus(hidden, count):
     """Applies softplus in place: max(x, 0) + log(1 + exp(-|x|)), which neither overflows nor cancels."""
     for i in range(Index(count)):
-        x = hidden[i]
-        hidden[i] = max(x, ZERO) + _log_of_one_plus(_exp_of_minus(abs(x)))
+        hidden[i] = softplus(hidden[i])
 
 
 @no_type_check
-@_compiled("nsz")
+@compiled("nsz")
 def _softplus_and_slope(hidden, slope, count):
     """Applies softplus in place and writes its derivative, the logistic function."""
     for i in range(Index(count)):
         x = hidden[i]
-        t = _exp_of_minus(abs(x))
-        hidden[i] = max(x, ZERO) + _log_of_one_plus(t)
+        t = exp_of_minus(abs(x))
+        hidden[i] = max(x, ZERO) + log_of_one_plus(t)
         slope[i] = (ONE if x > ZERO else t) / (ONE + t)
 
 
 @no_type_check
-@_compiled()
+@compiled()
 def _locate(columns, lines, plane, side, start, count, nodes, weights):
     """Writes the upper left node of each sample on one plane, and the weights of the cell's corners: as `lookup.locate`."""
     half, highest, last = Single((side - 1) / 2), Single(side - 1), Single(side - 2)
@@ -128,7 +64,7 @@ def _locate(columns, lines, plane, side, start, count, nodes, weights):
 
 
 @no_type_check
-@_compiled()
+@compiled()
 def _add_rows(rows, width, side, count, nodes, weights, hidden):
     """Adds each sample's four rows of one plane to its hidden layer."""
     channels = Index(width)
@@ -142,7 +78,7 @@ def _add_rows(rows, width, side, count, nodes, weights, hidden):
 
 
 @no_type_check
-@_compiled()
+@compiled()
 def _look_up(rows, width, coordinates, image, pairs, side, start, count, nodes, weights, hidden):
     """Writes the first layer's output of a block of samples."""
     hidden[: width * count] = ZERO
@@ -153,7 +89,7 @@ def _look_up(rows, width, coordinates, image, pairs, side, start, count, nodes, 
 
 
 @no_type_check
-@_compiled("reassoc", "nsz")
+@compiled("reassoc", "nsz")
 def _second_layer(hidden, width, weight, bias, start, count, raw, image):
     """Writes the second layer's output of a block of samples, `LANES` values at a time."""
     channels = Index(width)
@@ -175,7 +111,7 @@ def _second_layer(hidden, width, weight, bias, start, count, raw, image):
 
 
 @no_type_check
-@_compiled(keep=True)
+@compiled(keep=True)
 def evaluate(rows, width, weight, bias, coordinates, pairs, side, image, begin, end, raw):
     """Writes the decoder's output before its last activation for the samples `begin` to `end` of one image."""
     hidden = np.empty(BLOCK * width, Single)
@@ -188,7 +124,7 @@ def evaluate(rows, width, weight, bias, coordinates, pairs, side, image, begin, 
 
 
 @no_type_check
-@_compiled("nsz")
+@compiled("nsz")
 def _through_second_layer(hidden, slope, width, weight, gradient, image, start, count, outgoing, offset, weight_gradient):
     """Writes the gradient before the softplus, and adds that of the second layer's weight."""
     channels = Index(width)
@@ -210,7 +146,7 @@ def _through_second_layer(hidden, slope, width, weight, gradient, image, start, 
 
 
 @no_type_check
-@_compiled(keep=True)
+@compiled(keep=True)
 def hidden_gradient(rows, width, weight, coordinates, pairs, side, image, begin, end, gradient, outgoing, offset, weight_gradient):
     """Computes the hidden layer again, for its gradient: sample `begin` stands at `offset` of `outgoing`."""
     channels = width
@@ -226,7 +162,7 @@ def hidden_gradient(rows, width, weight, coordinates, pairs, side, image, begin,
 
 
 @no_type_check
-@_compiled()
+@compiled()
 def _spread(total, width, part, side, nodes, weights, count, outgoing, offset):
     """Adds a block's gradients to the rows of one plane, channel group by channel group."""
     channels, first, length = Index(width), Index(part[0]), Index(part[1] - part[0])
@@ -240,7 +176,7 @@ def _spread(total, width, part, side, nodes, weights, count, outgoing, offset):
 
 
 @no_type_check
-@_compiled(keep=True)
+@compiled(keep=True)
 def add_to_rows(total, width, part, coordinates, pairs, side, plane, image, begin, end, outgoing):
     """Adds the gradients of samples to the rows of one plane, in the order of the samples.
 

@@ -12,12 +12,13 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from g3dr.config import RendererConfig
-from g3dr.render.compositing import Samples, SampleValues, composite_samples, compositing_weights, optical_thickness
+from g3dr.render.along_rays import fine_distances, pixels
+from g3dr.render.compositing import Samples
 from g3dr.render.decoder import PlaneDecoder, activate
 from g3dr.render.decoding import SecondLayer, decode
 from g3dr.render.layouts import Layout, Planes, make_layout
 from g3dr.render.limits import RayLimits, ray_limits
-from g3dr.render.sampling import RaySampling, coarse_distances, even_quantiles, weighted_distances, window_distances
+from g3dr.render.sampling import RaySampling, coarse_distances, even_quantiles, window_distances
 from g3dr.render.table import NodeTable, NodeTableBuilder
 from g3dr.render.tiles import ordered_rays, ordered_sampling, restored, tile_order
 from g3dr.types import Rays, Rendering
@@ -83,20 +84,19 @@ class Renderer(nn.Module):
     def _render(self, table: NodeTable, decoder: PlaneDecoder, rays: Rays, sampling: RaySampling) -> Rendering:
         limits, layers = ray_limits(rays, self.config.ray_range), decoder.last_layers()
         distances = coarse_distances(limits, self.config.coarse_samples, sampling.jitter)
-        places, order = self._places(rays, distances), None
+        places = self._places(rays, distances)
         raw = self._found(table, layers, places)
         if self.config.fine_samples:
             fine = self._fine_distances(raw[0], distances, limits, sampling)
             fine_places = self._places(rays, fine)
             raw = torch.cat([raw, self._found(table, layers, fine_places)], dim=-1)
+            distances = torch.cat([distances, fine], dim=-1)
             if torch.is_grad_enabled():
                 places = torch.cat([places, fine_places], dim=-1)
-            distances, order = torch.sort(torch.cat([distances, fine], dim=-1), dim=-1, stable=True)
         if torch.is_grad_enabled():
             raw = decode(table, self.layout, layers, places.flatten(2), known=raw.flatten(2)).reshape_as(raw)
-        samples = SampleValues(*activate(raw), order)
-        white = self.config.white_background
-        return composite_samples(samples, distances, limits.hit, sampling.regularization_depth, white_background=white)
+        known, white = sampling.regularization_depth, self.config.white_background
+        return pixels(raw, distances, self.config.coarse_samples, limits.hit, known, white_background=white)
 
     def values_at(
         self, table: NodeTable, decoder: PlaneDecoder, points: Float[Tensor, "batch point 3"]
@@ -121,8 +121,7 @@ class Renderer(nn.Module):
     def _fine_distances(self, densities: Samples, distances: Samples, limits: RayLimits, sampling: RaySampling) -> Samples:
         count = self.config.fine_samples
         quantiles = sampling.fine_uniform if sampling.fine_uniform is not None else even_quantiles(count, distances)
-        weights = compositing_weights(optical_thickness(densities, distances, limits.hit))
-        fine = weighted_distances(distances, weights, quantiles)
+        fine = fine_distances(densities, distances, limits.hit, quantiles)
         if sampling.window_depth is None or sampling.window_mask is None:
             return fine
         window = window_distances(sampling.window_depth, self.config.importance_window, count)
