@@ -8,7 +8,7 @@ import torch
 from render_forms import assert_near
 
 import g3dr.render
-from g3dr.render import along_rays, compiled, kernel_math, kernels, compositing_kernels, sampling_kernels
+from g3dr.render import along_rays, compiled, compositing_kernels, kernel_math, kernels, sampling_kernels
 from g3dr.render.sampling import even_quantiles
 
 pytest.importorskip("numba", reason="the compiled form needs Numba")
@@ -41,7 +41,9 @@ def stock(monkeypatch):
 
 def with_gradients(raw, *arguments, render=along_rays.pixels, **options):
     raw = raw.clone().requires_grad_()
-    rendering = render(along_rays.pixels, raw, *arguments, **options) if render is not along_rays.pixels else render(raw, *arguments, **options)
+    rendering = (
+        render(along_rays.pixels, raw, *arguments, **options) if render is not along_rays.pixels else render(raw, *arguments, **options)
+    )
     results = [value for value in vars(rendering).values() if value is not None]
     ramps = [torch.linspace(0.5, 1.5, value.numel(), dtype=value.dtype).reshape(value.shape) for value in results]
     return results, torch.autograd.grad(sum((value * ramp).sum() for value, ramp in zip(results, ramps, strict=True)), raw)[0]
@@ -52,7 +54,16 @@ def with_gradients(raw, *arguments, render=along_rays.pixels, **options):
 @pytest.mark.parametrize("known", [False, True])
 @pytest.mark.parametrize(
     "options",
-    [{}, {"fine": 0}, {"coarse": 1, "fine": 0}, {"coarse": 1, "fine": 1}, {"values": 9}, {"density": 60.0}, {"rays": 1, "batch": 1}, {"coarse": 64, "fine": 64}],
+    [
+        {},
+        {"fine": 0},
+        {"coarse": 1, "fine": 0},
+        {"coarse": 1, "fine": 1},
+        {"values": 9},
+        {"density": 60.0},
+        {"rays": 1, "batch": 1},
+        {"coarse": 64, "fine": 64},
+    ],
 )
 def test_pixels_and_gradients_are_those_of_the_stock_form(options, known, white, stock):
     raw, distances, coarse, hit = make_rays(**options)

@@ -8,8 +8,10 @@ import importlib
 import importlib.util
 import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -18,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from jaxtyping import Float
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from g3dr.render.lookup import AllRows, Places
@@ -41,16 +44,53 @@ def usable(values: Tensor) -> bool:
     return _installed() and values.device.type == "cpu" and values.dtype == torch.float32
 
 
+_threads: ContextVar[int | None] = ContextVar("threads of compiled loops", default=None)
+
+
+def threads_at_most() -> int:
+    """Returns on how many threads compiled loops run: as many as PyTorch uses, or would if `alone` did not keep it to one."""
+    return _threads.get() or torch.get_num_threads()
+
+
+@cache
+def _openmp() -> ThreadpoolController:
+    controller: ThreadpoolController = ThreadpoolController().select(user_api="openmp")
+    return controller
+
+
+@contextmanager
+def alone(values: Tensor) -> Iterator[None]:
+    """Keeps PyTorch's operations in this thread to one core where compiled loops take turns with them.
+
+    OpenMP's threads wait for their next operation awake, for milliseconds, on the cores that the loops need.
+    """
+    if not usable(values) or torch.get_num_threads() == 1:
+        yield
+        return
+    token = _threads.set(torch.get_num_threads())
+    try:
+        with _openmp().limit(limits=1):
+            yield
+    finally:
+        _threads.reset(token)
+
+
 def in_threads(task: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> None:
-    """Calls `task` with all arguments, on as many threads as PyTorch uses."""
-    threads = min(torch.get_num_threads(), len(calls))
+    """Calls `task` with all arguments, on several threads."""
+    threads = min(threads_at_most(), len(calls))
     if threads <= 1:
         for arguments in calls:
             task(*arguments)
         return
-    with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(task, *arguments) for arguments in calls]:
-            done.result()
+    pool = _pool(os.getpid(), threads)
+    for done in [pool.submit(task, *arguments) for arguments in calls]:
+        done.result()
+
+
+@cache
+def _pool(process: int, threads: int) -> ThreadPoolExecutor:  # noqa: ARG001 (a forked process has none of its parent's threads)
+    """Returns the threads of this process: starting some for every call costs as much as a small one."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="render")
 
 
 def parts(begin: int, end: int, size: int) -> list[tuple[int, int]]:
@@ -137,6 +177,6 @@ def _add_held(task: "_Task", image: int, block: tuple[int, int], held: Array, to
 
 def _channel_parts(channels: int) -> list[tuple[int, int]]:
     """Returns the shares of a row that threads write, one each if there are enough channels."""
-    groups = max(1, min(torch.get_num_threads(), channels // CHANNELS_AT_LEAST))
+    groups = max(1, min(threads_at_most(), channels // CHANNELS_AT_LEAST))
     borders = [channels * group // groups for group in range(groups + 1)]
     return list(itertools.pairwise(borders))

@@ -11,9 +11,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from g3dr.render.compiled import Array, as_array, in_threads, loops, parts
+from g3dr.render.compiled import Array, as_array, in_threads, loops, parts, threads_at_most
 
-RAYS = 2**7  # rays of one task
+FEWEST_RAYS = 2**7  # of one task: handing a task out takes as long as a few dozen rays
 
 Samples = Float[Tensor, "batch ray _sample"]
 Raw = Float[Tensor, "value batch ray sample"]
@@ -23,7 +23,8 @@ Pixels = tuple[Float[Tensor, "color batch ray"], PerRay, PerRay, PerRay]
 
 def _ray_by_ray(task: Any, before: tuple[Any, ...], images: int, rays: int, after: tuple[Any, ...]) -> None:
     """Calls `task` for all rays, on as many threads as PyTorch uses."""
-    shares = [(image, *part) for image in range(images) for part in parts(0, rays, RAYS)]
+    size = max(FEWEST_RAYS, -(-rays * images // threads_at_most()))
+    shares = [(image, *part) for image in range(images) for part in parts(0, rays, size)]
     in_threads(task, [(*before, *share, *after) for share in shares])
 
 
@@ -38,7 +39,8 @@ def fine_distances(densities: Samples, distances: Samples, hit: Bool[Tensor, "ba
     """
     fine = np.empty(quantiles.shape, np.float32)
     given = as_array(densities), as_array(distances), as_array(hit.float()), as_array(quantiles)
-    _ray_by_ray(loops("sampling_kernels").draw, given, *fine.shape[:2], (fine,))
+    images, rays = fine.shape[:2]
+    _ray_by_ray(loops("sampling_kernels").draw, given, images, rays, (fine,))
     return torch.from_numpy(fine)
 
 

@@ -16,7 +16,7 @@ from g3dr.render.compositing import COLORS, DEPTH_EPSILON, REGULARIZATION_PEAK, 
 from g3dr.render.decoder import COLOR_MARGIN
 from g3dr.render.kernel_math import HALF, ONE, ZERO, Single, compiled, exp_of_minus, logistic, thicken, weigh
 
-MATH = "00b983579edd4195"  # the digest of kernel_math.py
+MATH = "c05321ea7c00f0de"  # the digest of kernel_math.py
 TWO = Single(2)
 MARGIN, STRETCH = Single(COLOR_MARGIN), Single(1 + 2 * COLOR_MARGIN)
 PEAK, SHARPNESS = Single(REGULARIZATION_PEAK), Single(1 / REGULARIZATION_SPREAD)

@@ -7,8 +7,10 @@ that import it name the digest of this one (`MATH`), which a test compares, so t
 from collections.abc import Callable
 from typing import Any, TypeVar, cast, no_type_check
 
+import llvmlite.binding
 import numba
 import numpy as np
+from numba.core import config
 
 Index = np.uint64  # unsigned: no index counts from the end
 Single = np.float32
@@ -49,6 +51,20 @@ Q0, Q1, Q2, Q3, Q4, Q5, Q6, Q7, Q8, Q9 = (
 )
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+SINCE_ICE_LAKE = "avx512vbmi2"  # CPUs that have it do not slow down for vectors of 512 bits; older ones do
+
+
+def _widen_vectors() -> None:
+    """Lets LLVM use vectors of 512 bits, which it avoids for the sake of older CPUs; NUMBA_CPU_FEATURES goes before.
+
+    Numba has this setting for a process, not for a function, and reads it when it compiles first.
+    """
+    features = llvmlite.binding.get_host_cpu_features()
+    if config.CPU_FEATURES is None and features.get(SINCE_ICE_LAKE, False):
+        config.CPU_FEATURES = f"{features.flatten()},-prefer-256-bit"
+
+
+_widen_vectors()
 
 
 def compiled(*allowed: str, keep: bool = False) -> Callable[[Kernel], Kernel]:

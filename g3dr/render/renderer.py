@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from g3dr.config import RendererConfig
+from g3dr.render import compiled
 from g3dr.render.along_rays import fine_distances, pixels
 from g3dr.render.compositing import Samples
 from g3dr.render.decoder import PlaneDecoder, activate
@@ -57,9 +58,10 @@ class Renderer(nn.Module):
             rays: The same number of rays for each image, from one or several views.
             sampling: Chance and known depths; their parts are rendered with the rays they belong to.
         """
-        order = tile_order(rays)
-        rendering = self._in_parts(table, decoder, ordered_rays(rays, order), ordered_sampling(sampling, order))
-        return restored(rendering, order)
+        with compiled.alone(table.rows):
+            order = tile_order(rays)
+            rendering = self._in_parts(table, decoder, ordered_rays(rays, order), ordered_sampling(sampling, order))
+            return restored(rendering, order)
 
     def _in_parts(self, table: NodeTable, decoder: PlaneDecoder, rays: Rays, sampling: RaySampling) -> Rendering:
         chunk, recompute = self._rays_at_once(len(table.rows), table.rows.device)

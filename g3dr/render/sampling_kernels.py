@@ -11,7 +11,7 @@ import numpy as np
 from g3dr.render.kernel_math import HALF, ONE, ZERO, Single, compiled, thicken, weigh
 from g3dr.render.sampling import PROBABILITY_EPSILON, WEIGHT_FLOOR
 
-MATH = "00b983579edd4195"  # the digest of kernel_math.py
+MATH = "c05321ea7c00f0de"  # the digest of kernel_math.py
 FLOOR, EPSILON = Single(WEIGHT_FLOOR), Single(PROBABILITY_EPSILON)
 
 
