@@ -108,6 +108,15 @@ def test_candidates_are_judged_by_the_pictures_of_the_training(trained, tmp_path
     assert open_store(root).exists(generated.sheet_path(request.spec.id, kept["id"]))
 
 
+def test_a_set_too_small_to_be_compared_is_refused_before_anything_is_drawn(trained, tmp_path):
+    root, request = trained
+    words = ["--species", "all", "-n", "1", "--only-pictures", "--evaluate", "animals", "--device", "cpu"]
+    words += ["--root", root, "--denoiser", f"runs/{request.spec.id}", "-o", str(tmp_path / "out")]
+    with pytest.raises(DataError, match="4 pictures or more on every side, the smallest has 2"):
+        CliRunner().invoke(app, ["generate", *words], catch_exceptions=False)
+    assert not list((tmp_path / "out").rglob("*.png"))
+
+
 def test_real_pictures_in_the_place_of_generated_ones_are_as_far_as_the_floor(trained):
     root, request = trained
     store = open_store(root)

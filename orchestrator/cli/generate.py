@@ -62,6 +62,7 @@ def generate(
     from g3dr.diffusion.config import SamplingSettings  # noqa: PLC0415
     from orchestrator.depth.recipes import Wishes  # noqa: PLC0415
     from orchestrator.generating.drawing import DrawingOptions  # noqa: PLC0415
+    from orchestrator.generating.measuring import check_comparable  # noqa: PLC0415
     from orchestrator.generating.records import Asked, SetRecord  # noqa: PLC0415
 
     settings = SamplingSettings(steps=steps, guidance=guidance, sampler=sampler, at_once=batch_size)
@@ -71,6 +72,8 @@ def generate(
     store.check()
     artist = Artist.named(denoiser, autoencoder, pipeline, results, chosen)
     wishes = artist.wishes(subject, negative, is_text=is_text)
+    if against is not None:
+        check_comparable(against, [wish.subject for wish in wishes], count * len(wishes))
     depth = Wishes(weights=depth_weights, device=chosen, results=root)
     workshop = None if only_pictures else Workshop.open(checkpoint, depth, estimator, size=size, frames=frames)
     drawn = [one for wish in wishes for one in artist.draw(wish, options, bench, is_text=is_text)]

@@ -49,6 +49,27 @@ class GeneratedSet:
     depths: Sequence[Float32[np.ndarray, "height width"]] = ()
 
 
+def check_comparable(dataset: Selection, species: Sequence[str], generated: int) -> None:
+    """Makes sure, before anything is drawn, that a set can be compared.
+
+    Args:
+        dataset: The data set; its species and split are not looked at.
+        species: What the pictures are to show.
+        generated: How many pictures there will be.
+
+    Raises:
+        DataError: The data set lacks a species, or there are fewer than four pictures on a side.
+    """
+    manifest = dataset.manifest()
+    sides = [replace(dataset, split=split, species=tuple(dict.fromkeys(species))).shards_of(manifest) for split in ("test", "train")]
+    _refuse_few(min(generated, *(sum(shard.rows for shard in shards) for shards in sides)))
+
+
+def _refuse_few(count: int) -> None:
+    if count < FEWEST:
+        raise DataError(f"a generated set is compared at {FEWEST} pictures or more on every side, the smallest has {count}")
+
+
 def measure_set(made: GeneratedSet, dataset: Selection, root: Store, seed: int = 0, device: str = "cpu") -> dict[str, Any]:
     """Compares a generated set with real pictures of its species.
 
@@ -73,8 +94,7 @@ def measure_set(made: GeneratedSet, dataset: Selection, root: Store, seed: int =
     reference, training = (real_pictures(selection, root, side, device) for selection in (held, train))
     generated = _seen(made, device)
     count = min(generated.count, reference.statistics.count, training.statistics.count)
-    if count < FEWEST:
-        raise DataError(f"a generated set is compared at {FEWEST} pictures or more on every side, the smallest has {count}")
+    _refuse_few(count)
     chance = torch.Generator().manual_seed(seed)
     parts = [_part(one, count, chance) for one in (generated, reference.statistics, training.statistics)]
     looks, extractor = _looks(generated, made.species, training, reference), load_extractor("efficientnet_lite0", device)

@@ -1,7 +1,7 @@
 """Computes what a stage lacks, and writes down which runs it consists of."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -139,13 +139,14 @@ class StageRunner:
         return None if self._execution.is_finished(request) else f"{request.label}: has no evaluation"
 
     def _record(self, stage: AnyStage, requests: Sequence[RunRequest], seconds: float) -> None:
-        before = self._ledger.stage(self._experiment.name, stage.name) or {}
+        before = self._ledger.stage(self._experiment.name, stage.name)
         statuses = self._ledger.statuses([request.spec.id for request in requests])
+        runs = [_entry(request, statuses.get(request.spec.id)) for request in requests]
         record = {
             "name": stage.name,
             "kind": stage.kind,
-            "seconds": float(before.get("seconds", 0.0)) + seconds,
-            "runs": [_entry(request, statuses.get(request.spec.id)) for request in requests],
+            "seconds": seconds + seconds_before(before, runs),
+            "runs": runs,
             **self._choice(stage),
         }
         self._ledger.write_stage(self._experiment.name, stage.name, record)
@@ -172,6 +173,13 @@ def _entry(request: RunRequest, status: RunStatus | None) -> dict[str, Any]:
         "seed": request.spec.seed,
         "state": status.state if status else "missing",
     }
+
+
+def seconds_before(record: Mapping[str, Any] | None, runs: Sequence[Mapping[str, Any]]) -> float:
+    """Returns what an earlier try of a stage took that this one went on from; 0 if it computed something else."""
+    if record is None or not {entry["run"] for entry in record["runs"]} <= {entry["run"] for entry in runs}:
+        return 0.0
+    return float(record.get("seconds", 0.0))
 
 
 def _proposes(stage: AnyStage) -> bool:
