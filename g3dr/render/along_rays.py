@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from g3dr.render import compiled, compiled_rays
-from g3dr.render.compositing import COLORS, Samples, SampleValues, composite_samples, compositing_weights, optical_thickness
+from g3dr.render.compositing import Samples, SampleValues, as_rendering, composite_samples, compositing_weights, optical_thickness
 from g3dr.render.decoder import activate
 from g3dr.render.sampling import FEWEST_COARSE, weighted_distances
 from g3dr.types import Rendering
@@ -55,7 +55,4 @@ def pixels(
         samples = SampleValues(*activate(raw), order)
         return composite_samples(samples, distances, hit, regularization_depth, white_background=white_background)
     colors, depth, opacity, spread = compiled_rays.CompiledCompositing.apply(raw, distances, coarse, hit, regularization_depth)
-    sums = colors.movedim(0, -1)
-    rgb = sums[..., :COLORS] + (1 - opacity)[..., None] if white_background else sums[..., :COLORS]
-    semantics = sums[..., COLORS:] if len(colors) > COLORS else None
-    return Rendering(rgb=rgb * 2 - 1, depth=depth, opacity=opacity, semantics=semantics, spread=spread)
+    return as_rendering(colors.movedim(0, -1), depth, opacity, spread, white_background=white_background)

@@ -152,10 +152,22 @@ def composite_samples(
     shares, opacity = _shares(weights, order), weights.sum(dim=-1)
     gradient_shares = shares.detach() if factor is None else _shares((weights * factor).detach(), order)
     sums = WeightedColors.apply(samples.colors, shares, gradient_shares).movedim(0, -1)
-    rgb = sums[..., :COLORS] + (1 - opacity)[..., None] if white_background else sums[..., :COLORS]
     depth = (weights * positions).sum(dim=-1) / (opacity + DEPTH_EPSILON)
+    return as_rendering(sums, depth, opacity, _spread(weights, positions, depth), white_background=white_background)
+
+
+def as_rendering(
+    sums: Float[Tensor, "batch ray color"],
+    depth: Float[Tensor, "batch ray"],
+    opacity: Float[Tensor, "batch ray"],
+    spread: Float[Tensor, "batch ray"],
+    *,
+    white_background: bool,
+) -> Rendering:
+    """Returns pixels: sums of colours in [0, 1] on their background in [-1, 1], semantic channels behind them on their own."""
+    rgb = sums[..., :COLORS] + (1 - opacity)[..., None] if white_background else sums[..., :COLORS]
     semantics = sums[..., COLORS:] if sums.shape[-1] > COLORS else None
-    return Rendering(rgb=rgb * 2 - 1, depth=depth, opacity=opacity, semantics=semantics, spread=_spread(weights, positions, depth))
+    return Rendering(rgb=rgb * 2 - 1, depth=depth, opacity=opacity, semantics=semantics, spread=spread)
 
 
 def _spread(weights: Intervals, positions: Intervals, depth: Float[Tensor, "batch ray"]) -> Float[Tensor, "batch ray"]:

@@ -61,8 +61,14 @@ def check_comparable(dataset: Selection, species: Sequence[str], generated: int)
         DataError: The data set lacks a species, or there are fewer than four pictures on a side.
     """
     manifest = dataset.manifest()
-    sides = [replace(dataset, split=split, species=tuple(dict.fromkeys(species))).shards_of(manifest) for split in ("test", "train")]
+    sides = (side.shards_of(manifest) for side in _sides(dataset, species))
     _refuse_few(min(generated, *(sum(shard.rows for shard in shards) for shards in sides)))
+
+
+def _sides(dataset: Selection, species: Sequence[str]) -> tuple[Selection, Selection]:
+    """Returns the held-out and the training pictures of the species."""
+    wanted = tuple(dict.fromkeys(species))
+    return replace(dataset, split="test", species=wanted), replace(dataset, split="train", species=wanted)
 
 
 def _refuse_few(count: int) -> None:
@@ -88,8 +94,7 @@ def measure_set(made: GeneratedSet, dataset: Selection, root: Store, seed: int =
     Raises:
         DataError: Fewer than four pictures on a side.
     """
-    wanted = tuple(dict.fromkeys(made.species))
-    held, train = (replace(dataset, split=split, species=wanted) for split in ("test", "train"))
+    held, train = _sides(dataset, made.species)
     side = made.pictures.shape[1]
     reference, training = (real_pictures(selection, root, side, device) for selection in (held, train))
     generated = _seen(made, device)
