@@ -1,3 +1,3 @@
 """What every test shares."""
 
-pytest_plugins = ["plugins_s3", "plugins_ray", "plugins_pack"]
+pytest_plugins = ["plugins_s3", "plugins_ray", "plugins_jobs", "plugins_pack"]

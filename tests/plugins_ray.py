@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 CPUS = 3
-START_SECONDS = 90
+START_SECONDS = 300
 RAY = Path(sys.executable).parent / "ray"
 
 
@@ -60,6 +60,8 @@ def head_node(folder: Path, environment: dict[str, str]) -> Iterator[HeadNode]:
     """Runs `ray start --head` until the block ends; ended by process id, never by `ray stop`, which ends every Ray there is."""
     from s3 import free_port
 
+    from orchestrator.cluster.connection import PATIENCE
+
     gcs, dashboard = free_port(), free_port()
     options = {
         "port": gcs,
@@ -76,8 +78,7 @@ def head_node(folder: Path, environment: dict[str, str]) -> Iterator[HeadNode]:
     }
     words = [f"--{name}={value}" for name, value in options.items()]
     # Train's cleaner of placement groups looks for "the" Ray of the machine otherwise, and dies where there are two.
-    environment = {**environment, "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{dashboard}"}
-    environment.setdefault("RAY_agent_register_timeout_ms", "100000")  # on a busy machine a raylet gives up its agents, and itself
+    environment = {**PATIENCE, **environment, "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{dashboard}"}
     # Autoscaler and dashboard would export metrics at the same two ports as those of every other cluster of the machine.
     environment |= {"AUTOSCALER_METRIC_PORT": str(free_port()), "DASHBOARD_METRIC_PORT": str(free_port())}
     with (folder.parent / "head.log").open("w") as log:

@@ -27,7 +27,8 @@ from orchestrator.cluster.submitting.sealing import VARIABLE
 from orchestrator.ledger import Ledger
 from orchestrator.store import open_store
 
-pytestmark = [pytest.mark.ray, pytest.mark.jobs]
+pytestmark = [pytest.mark.ray, pytest.mark.jobs, pytest.mark.timeout(1200)]
+SECONDS = 500
 REPOSITORY = Path(__file__).parent.parent
 CANARY = "AWS_SESSION_TOKEN"
 PASSED = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", CANARY)
@@ -85,7 +86,7 @@ def seen(ray_environment):
         return original(self, environ, start_response)
 
     def read():
-        while not over.wait(0.1):
+        while not over.wait(0.3):
             for process in psutil.process_iter():
                 try:
                     line = " ".join(process.cmdline())
@@ -157,7 +158,7 @@ def job(ray_head, ray_environment, object_store_server, seen, tmp_path_factory):
             with pytest.raises(ClusterError) as refused:
                 g3dr(*words, "--set", "training.steps=9")
         shells[0].send_signal(signal.SIGINT)
-        codes = [shell.wait(timeout=240) for shell in shells]
+        codes = [shell.wait(timeout=SECONDS) for shell in shells]
     finally:
         for shell in shells:
             shell.kill()
@@ -167,7 +168,7 @@ def job(ray_head, ray_environment, object_store_server, seen, tmp_path_factory):
 
 
 def wait_for(condition, shells, told):
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + SECONDS
     while not condition():
         assert time.monotonic() < deadline
         assert all(shell.poll() is None for shell in shells), told()
@@ -203,9 +204,9 @@ def test_other_settings_are_not_taken_for_the_job_that_runs(job):
     assert "but with other settings or files" in job.refused
 
 
-def test_the_ledger_is_that_of_the_undisturbed_study(job, s3, tiny_ledger):
+def test_object_storage_has_the_numbers_of_a_folder_and_of_a_job_that_nobody_disturbed(job, s3, plain_job):
     stored = Ledger(open_store(job.root))
-    assert without_times(summary(stored)) == without_times(summary(tiny_ledger))
+    assert without_times(summary(stored)) == without_times(summary(plain_job.ledger()))
 
 
 def test_the_secret_reaches_everybody_who_works_for_the_job(job, seen):

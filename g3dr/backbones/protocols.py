@@ -47,6 +47,23 @@ class StageBackbone(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Look:
+    """What one pass through a network says of a batch of pictures: as `embed` and as `stage_features`."""
+
+    embedding: Float[Tensor, "batch feature"]
+    stages: Sequence[Float[Tensor, "batch _feature _height _width"]]
+
+
+@runtime_checkable
+class LookingBackbone(EmbeddingBackbone, StageBackbone, Protocol):
+    """A network whose embeddings and feature maps come from one pass."""
+
+    def look(self, images: Float[Tensor, "batch 3 height width"], deepest: int | None = None) -> Look:
+        """Returns both; arguments as in `stage_features`."""
+        ...
+
+
 @runtime_checkable
 class TextBackbone(Protocol):
     """Turns texts into vectors. Attributes as in `EmbeddingBackbone`."""

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from g3dr.backbones.once import looking_once
 from g3dr.backbones.protocols import Backbones, EmbeddingBackbone, StageBackbone
 from g3dr.config import LossForm, ObjectiveConfig
 from g3dr.errors import ConfigError, DataError
@@ -240,20 +241,22 @@ class Objective:
     def _semantic_computations(
         self, frame: Tensor, images: Tensor, stages: int | None, recall: Recall, other_forms: dict[str, Tensor]
     ) -> dict[str, Computation]:
+        counted = (self.config.clip.weight, self.config.perceptual.weight)
+        networks = looking_once(self.backbones, stages) if all(weight > 0 for weight in counted) else self.backbones
         return {
-            self.semantic_name: lambda: self._embedding_term(frame, images, recall, other_forms),
-            self.perceptual_name: lambda: self._perceptual_term(frame, images, stages, recall),
+            self.semantic_name: lambda: self._embedding_term(networks.semantic, frame, images, recall, other_forms),
+            self.perceptual_name: lambda: self._perceptual_term(networks.perceptual, frame, images, stages, recall),
         }
 
-    def _embedding_term(self, frame: Tensor, images: Tensor, recall: Recall, other_forms: dict[str, Tensor]) -> Tensor:
-        backbone: EmbeddingBackbone | None = self.backbones.semantic
+    def _embedding_term(
+        self, backbone: EmbeddingBackbone | None, frame: Tensor, images: Tensor, recall: Recall, other_forms: dict[str, Tensor]
+    ) -> Tensor:
         if backbone is None:  # unreachable with a checked config; keeps the types honest
             raise ConfigError("objective.clip.weight", self.config.clip.weight, "0 where no backbone is loaded for this term")
         found, wanted = embeddings(backbone, frame, images, recall=recall)
         return self._compare(self.semantic_name, self.config.clip.form, found, wanted, other_forms)
 
-    def _perceptual_term(self, frame: Tensor, images: Tensor, stages: int | None, recall: Recall) -> Tensor:
-        backbone: StageBackbone | None = self.backbones.perceptual
+    def _perceptual_term(self, backbone: StageBackbone | None, frame: Tensor, images: Tensor, stages: int | None, recall: Recall) -> Tensor:
         if backbone is None:
             raise ConfigError("objective.perceptual.weight", self.config.perceptual.weight, "0 where no backbone is loaded for this term")
         wanted = _at_size_of(images, frame)

@@ -28,6 +28,13 @@ LOCAL_SPARE_CPUS = 1
 _OBJECT_STORE_BYTES = 512 * 2**20
 _KNOCK_SECONDS = 10.0
 _PAUSE_SECONDS = 5.0
+PATIENCE = {
+    # A raylet gives up agents that take longer to start, and itself with them: on a busy machine they do.
+    "RAY_agent_register_timeout_ms": "600000",
+    "RAY_worker_register_timeout_seconds": "300",
+}
+"""For how long a raylet waits for processes that it has started; Ray's own 30 and 60 seconds are too short for a busy machine."""
+
 _ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",  # Tune prints its tables even with verbose=0 otherwise
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # only rungs and the last report have the searched metric
@@ -44,6 +51,7 @@ _ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": "1000000000",
     "MALLOC_TRIM_THRESHOLD_": "2000000000",
     **LOG_BOUNDS,
+    **PATIENCE,
 }
 
 

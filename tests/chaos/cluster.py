@@ -16,6 +16,7 @@ import psutil
 from s3 import free_port
 
 from chaos.processes import called, having, kill, kill_all
+from orchestrator.cluster.connection import PATIENCE
 
 START_SECONDS = 180
 RAY = Path(sys.executable).parent / "ray"
@@ -29,7 +30,7 @@ _TIMINGS = {  # a dead node is noticed within seconds, a slow one is left alone
     "RAY_health_check_period_ms": "1000",
     "RAY_health_check_timeout_ms": "10000",
     "RAY_health_check_failure_threshold": "3",
-    "RAY_agent_register_timeout_ms": "100000",
+    **PATIENCE,
 }
 
 

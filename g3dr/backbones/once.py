@@ -1,0 +1,55 @@
+"""A network that two losses ask about the same pictures, and that looks at them once."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from jaxtyping import Float
+from torch import Tensor
+
+from g3dr.backbones.protocols import Backbones, Look, LookingBackbone
+
+
+class LookingOnce:
+    """Remembers what a network saw in pictures, for as long as this object lives: a step of a training.
+
+    Args:
+        network: Asked for embeddings and for feature maps.
+        deepest: Of how many stages features are wanted, as in `StageBackbone.stage_features`.
+    """
+
+    def __init__(self, network: LookingBackbone, deepest: int | None) -> None:
+        self._network, self._deepest = network, deepest
+        self.name, self.sha256 = network.name, network.sha256
+        self._seen: list[tuple[Tensor, Look]] = []
+
+    def embed(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch feature"]:
+        """As `EmbeddingBackbone.embed`."""
+        return self._look(images).embedding
+
+    def stage_features(
+        self, images: Float[Tensor, "batch 3 height width"], deepest: int | None = None
+    ) -> Sequence[Float[Tensor, "batch feature stage_height stage_width"]]:
+        """As `StageBackbone.stage_features`; pictures are looked at anew for stages other than those named at the beginning."""
+        return self._look(images).stages if deepest == self._deepest else self._network.stage_features(images, deepest)
+
+    def _look(self, images: Tensor) -> Look:
+        for pictures, look in self._seen:
+            if pictures is images:
+                return look
+        look = self._network.look(images, self._deepest)
+        self._seen.append((images, look))
+        return look
+
+
+def looking_once(networks: Backbones, deepest: int | None) -> Backbones:
+    """Returns networks for one step: where one stands behind embeddings and feature maps alike, it looks at each picture once.
+
+    Args:
+        networks: Those of the objective.
+        deepest: Of how many stages features are wanted.
+    """
+    network: object = networks.semantic
+    if network is not networks.perceptual or not isinstance(network, LookingBackbone):
+        return networks
+    once = LookingOnce(network, deepest)
+    return replace(networks, semantic=once, perceptual=once)
