@@ -102,10 +102,18 @@ def test_two_losses_look_once_at_the_rendered_view_and_once_at_the_image() -> No
     both, together, passes = step(0.35, 2.0)
     embedding, first, alone = step(0.35, 0.0)
     perceptual, second, _ = step(0.0, 2.0)
-    # The image is looked at without a gradient, in another tensor for each term.
-    assert (passes, alone) == (6, 4)
+    assert (passes, alone) == (4, 4)
     assert both == {**embedding, **perceptual}
     torch.testing.assert_close(together, first + second, rtol=1e-4, atol=1e-7)
+
+
+def test_pictures_are_told_apart_by_what_they_are_and_by_their_gradient(network: EfficientNetLite0) -> None:
+    once, batch = LookingOnce(network, None), pictures(2)
+    with torch.no_grad():
+        first = once.embed(batch[:1])
+        assert once.embed(batch.detach()[:1]) is first
+        assert not torch.equal(once.embed(batch[1:]), first)
+    assert once.embed(batch[:1].requires_grad_()).requires_grad
 
 
 def test_two_networks_look_each_for_itself(network: EfficientNetLite0) -> None:

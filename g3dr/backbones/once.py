@@ -20,7 +20,7 @@ class LookingOnce:
     def __init__(self, network: LookingBackbone, deepest: int | None) -> None:
         self._network, self._deepest = network, deepest
         self.name, self.sha256 = network.name, network.sha256
-        self._seen: list[tuple[Tensor, Look]] = []
+        self._seen: dict[object, tuple[Tensor, Look]] = {}
 
     def embed(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch feature"]:
         """As `EmbeddingBackbone.embed`."""
@@ -33,12 +33,15 @@ class LookingOnce:
         return self._look(images).stages if deepest == self._deepest else self._network.stage_features(images, deepest)
 
     def _look(self, images: Tensor) -> Look:
-        for pictures, look in self._seen:
-            if pictures is images:
-                return look
-        look = self._network.look(images, self._deepest)
-        self._seen.append((images, look))
-        return look
+        key = _place(images)
+        if key not in self._seen:
+            self._seen[key] = images, self._network.look(images, self._deepest)
+        return self._seen[key][1]
+
+
+def _place(images: Tensor) -> object:
+    """Returns what two tensors share that are the same pictures in memory, with a gradient or without, as long as one of them lives."""
+    return images.data_ptr(), images.shape, images.stride(), images.dtype, images.requires_grad
 
 
 def looking_once(networks: Backbones, deepest: int | None) -> Backbones:
