@@ -18,6 +18,7 @@ $(BIN)/.ready: requirements.lock pyproject.toml
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@$(BIN)/python -m compileall -q g3dr orchestrator >/dev/null 2>&1 || true
+	@$(BIN)/python -m g3dr.render.precompiling || true
 	@touch $@
 
 quickstart: setup ## pretrain, sweep and fine-tune on this machine; open the page it prints
@@ -30,16 +31,16 @@ test: setup ## the whole test suite
 	@$(MAKE) --no-print-directory --jobs 2 test-ray test-rest test-jobs test-chaos
 
 test-ray: setup ## the tests that need a Ray cluster, most of whose time is waiting for processes to start
-	$(BIN)/pytest -m "ray and not jobs"
+	$(BIN)/pytest -m "ray and not jobs" --durations=15
 
 test-jobs: setup ## the tests that submit jobs to a Ray cluster
-	$(BIN)/pytest -m jobs
+	$(BIN)/pytest -m jobs --durations=15
 
 test-rest: setup ## all other tests
-	$(BIN)/pytest -m "not ray and not chaos"
+	$(BIN)/pytest -m "not ray and not chaos" --durations=15
 
 test-chaos: setup ## a small sample of chaos, on clusters of several nodes that the tests start themselves
-	$(BIN)/pytest -m "chaos and not long"
+	$(BIN)/pytest -m "chaos and not long" --durations=15
 
 test-long: setup ## what takes too long for `make test`: clusters that grow, lose machines and for a while have none
 	$(BIN)/pytest -m long
