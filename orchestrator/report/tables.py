@@ -8,6 +8,7 @@ from orchestrator.report.numbers import MISSING, counted, decimal, duration, int
 from orchestrator.report.plots import short_path, value_text
 from orchestrator.report.records import Stage, StageRun, Study
 from orchestrator.report.results import BASELINE_RECIPE, SpeciesRow
+from orchestrator.report.winners import Winner, most_of, winner_of
 
 _WHO = (
     Column("Species", numeric=False),
@@ -204,7 +205,7 @@ def stage_table(study: Study) -> Table:
 
 def _stage_cells(stage: Stage) -> list[Cell]:
     states = [run.state for run in stage.runs]
-    best = next((run.name for run in stage.runs if run.run == stage.best), "")
+    best = winner_of(stage)
     summary = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states))) if stage.done else "not done yet"
     time = Cell(duration(stage.seconds) if stage.done else MISSING, stage.seconds if stage.done else None)
     return [
@@ -213,12 +214,12 @@ def _stage_cells(stage: Stage) -> list[Cell]:
         number(len(stage.runs), 0),
         words(summary),
         time,
-        words(best, detail=_ranked_by(stage) if best else ""),
+        words(best.name, detail=_ranked_by(stage, best)) if best else words(""),
     ]
 
 
-def _ranked_by(stage: Stage) -> str:
-    return f"{'lowest' if stage.mode == 'min' else 'highest'} {stage.metric}" if stage.metric else ""
+def _ranked_by(stage: Stage, best: Winner) -> str:
+    return ", ".join(filter(None, [f"{most_of(stage)} {stage.metric}", best.averaged])) if stage.metric else ""
 
 
 def run_table(study: Study) -> Table:

@@ -9,6 +9,7 @@ from orchestrator.report.results import PAIRED_METRICS, Headline, SpeciesRow
 from orchestrator.report.species import report_words
 from orchestrator.report.study.claims import Claim
 from orchestrator.report.tables import distribution_images, named, seeds_of
+from orchestrator.report.winners import most_of, winner_of
 
 # Below this many images a Frechet distance of 1280 or 2048 dimensions is mostly bias.
 _FEW_IMAGES = 1_000
@@ -93,11 +94,11 @@ def _recipe_sentence(recipe: str, metric: str, rows: Sequence[SpeciesRow]) -> It
 
 def _sweep_words(study: Study) -> Iterator[str]:
     for stage in study.of_kind("sweep"):
-        best = next((run for run in stage.runs if run.run == stage.best), None)
+        best = winner_of(stage)
         failed = sum(run.state == "failed" for run in stage.runs)
-        if best and stage.metric and best.evaluation:
-            value, most = decimal(best.evaluation.metrics.get(stage.metric), 3), "lowest" if stage.mode == "min" else "highest"
-            yield f"In {stage.name}, {best.name} has the {most} {stage.metric} ({value}) of {counted(len(stage.runs), 'trial')}."
+        if best and stage.metric and best.value is not None:
+            reached = ", the ".join(filter(None, [decimal(best.value, 3), best.averaged]))
+            yield f"In {stage.name}, {best.name} has the {most_of(stage)} {stage.metric} ({reached}) of {best.field}."
         if failed:
             yield f"In {stage.name}, {counted(failed, 'trial')} failed and took no part in the ranking; the reason stands in the table."
 
@@ -138,8 +139,10 @@ def _sweep_cautions(study: Study) -> Iterator[str]:
 
 
 def _ranking_cautions(stage: Stage) -> Iterator[str]:
+    best = winner_of(stage)
+    compared = f"by the {best.averaged}" if best and best.averaged else "from single runs"
     yield (
-        f"The best of {stage.name} was picked by the same images that it is shown with, from single runs: "
+        f"The best of {stage.name} was picked by the same images that it is shown with, {compared}: "
         "its lead is optimistic and may be noise."
     )
     if any(run.assignment.get("objective.depth.form") == "cosine" for run in stage.runs):
