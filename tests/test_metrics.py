@@ -39,6 +39,22 @@ def test_psnr_and_ssim_agree_with_torchmetrics() -> None:
     torch.testing.assert_close(ssim(prediction, target).float(), judged, rtol=1e-4, atol=1e-5)
 
 
+def test_one_picture_is_compared_with_every_target() -> None:
+    one, targets = pictures(1, seed=3), pictures(4)
+    mask = torch.rand(4, 1, *targets.shape[-2:], generator=torch.Generator().manual_seed(5)) < 0.5
+    for metric in (psnr, ssim):
+        assert torch.equal(metric(one, targets, mask), metric(one.expand(4, -1, -1, -1), targets, mask))
+
+
+def test_ssim_can_be_minimised_after_it_was_measured_in_inference_mode() -> None:
+    with torch.inference_mode():
+        ssim(pictures(1), pictures(1, seed=3))
+    shown = pictures(1).requires_grad_()
+    ssim(shown, pictures(1, seed=3)).sum().backward()
+    assert shown.grad is not None
+    assert shown.grad.abs().max() > 0
+
+
 def test_ssim_of_equal_pictures_is_one_and_small_ones_are_refused() -> None:
     torch.testing.assert_close(ssim(pictures(), pictures()), torch.ones(3, dtype=torch.float64))
     with pytest.raises(DataError, match="6 x 6"):

@@ -16,7 +16,7 @@ from g3dr.metrics.moments import Moments
 from g3dr.metrics.naming import metric_title, perceptual_key
 from g3dr.metrics.neighbours import PrecisionRecall, precision_recall
 from g3dr.metrics.perceptual import perceptual_distance, perceptual_network
-from g3dr.metrics.pictures import psnr, ssim
+from g3dr.metrics.pictures import SimilarityTo, psnr, ssim
 
 __all__ = [
     "ClassSums",
@@ -27,6 +27,7 @@ __all__ = [
     "Means",
     "Moments",
     "PrecisionRecall",
+    "SimilarityTo",
     "depth_histogram",
     "depth_l2_normalized",
     "depth_rmse",

@@ -1,5 +1,7 @@
 """Picture quality where the true picture is known. Colours are RGB in [-1, 1]; the peak range is 2."""
 
+from functools import cache
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -15,14 +17,14 @@ SSIM_SMALL, SSIM_LARGE = 0.01**2, 0.03**2
 
 
 def psnr(
-    prediction: Float[Tensor, "batch 3 height width"],
+    prediction: Float[Tensor, "#batch 3 height width"],
     target: Float[Tensor, "batch 3 height width"],
     mask: Bool[Tensor, "batch 1 height width"] | None = None,
 ) -> Float[Tensor, "batch"]:
     """Peak signal-to-noise ratio of each image, decibels, higher is better.
 
     Args:
-        prediction: Rendered colours; clamped to [-1, 1] first, as they would be for saving.
+        prediction: Rendered colours; clamped to [-1, 1] first, as they would be for saving. One picture is compared with every target.
         target: True colours.
         mask: True where a pixel counts; None keeps all.
 
@@ -34,6 +36,8 @@ def psnr(
     return 10 * torch.log10(4 / error.clamp(min=lowest))
 
 
+@cache
+@torch.inference_mode(mode=False)  # what is kept may be met by a gradient later
 def _window(side: int, device: torch.device) -> Float[Tensor, "side side"]:
     """Returns the matrix that takes means along one axis; its rows hold the Gaussian, folded back at the borders."""
     offsets = torch.arange(WINDOW_SIZE, dtype=torch.float64, device=device) - WINDOW_SIZE // 2
@@ -50,34 +54,47 @@ def _window_means(values: Tensor) -> Tensor:
     return means
 
 
-def _similarity_map(first: Tensor, second: Tensor) -> Tensor:
-    """Structural similarity around each pixel of colours in [0, 1]."""
-    mean_first, mean_second = _window_means(first), _window_means(second)
-    product, squares = mean_first * mean_second, mean_first.square() + mean_second.square()
-    variances = _window_means(first * first) + _window_means(second * second) - squares
-    covariance = _window_means(first * second) - product
-    return (2 * product + SSIM_SMALL) * (2 * covariance + SSIM_LARGE) / ((squares + SSIM_SMALL) * (variances + SSIM_LARGE))
-
-
-def ssim(
-    prediction: Float[Tensor, "batch 3 height width"],
-    target: Float[Tensor, "batch 3 height width"],
-    mask: Bool[Tensor, "batch 1 height width"] | None = None,
-) -> Float[Tensor, "batch"]:
-    """Structural similarity of each image, at most 1, higher is better [Wang et al., 2004].
+class SimilarityTo:
+    """Structural similarity to the same targets [Wang et al., 2004], of which is kept what every comparison needs.
 
     Colours are brought to [0, 1], the window is Gaussian, 11 x 11 with deviation 1.5; borders are reflected, and the mean
     is over channels and pixels: torchmetrics' reading of the publication.
 
     Args:
-        prediction: Rendered colours; clamped to [-1, 1] first.
         target: True colours.
-        mask: True where a pixel counts (its window may reach beyond the mask); None keeps all.
 
     Raises:
         DataError: The pictures are smaller than 6 x 6, where borders cannot be reflected.
     """
-    if min(target.shape[-2:]) <= WINDOW_SIZE // 2:
-        raise DataError(f"SSIM needs pictures of at least 6 x 6 pixels, got {target.shape[-2]} x {target.shape[-1]}.")
-    first, second = (prediction.double().clamp(-1, 1) + 1) / 2, (target.double() + 1) / 2
-    return masked_mean(_similarity_map(first, second), mask)
+
+    def __init__(self, target: Float[Tensor, "batch 3 height width"]) -> None:
+        if min(target.shape[-2:]) <= WINDOW_SIZE // 2:
+            raise DataError(f"SSIM needs pictures of at least 6 x 6 pixels, got {target.shape[-2]} x {target.shape[-1]}.")
+        self._target = (target.double() + 1) / 2
+        self._mean, self._power = _window_means(self._target), _window_means(self._target.square())
+
+    def of(
+        self, prediction: Float[Tensor, "#batch 3 height width"], mask: Bool[Tensor, "batch 1 height width"] | None = None
+    ) -> Float[Tensor, "batch"]:
+        """Returns the similarity of each image, at most 1, higher is better.
+
+        Args:
+            prediction: Rendered colours; clamped to [-1, 1] first. One picture is compared with every target.
+            mask: True where a pixel counts (its window may reach beyond the mask); None keeps all.
+        """
+        return masked_mean(self._around_each_pixel((prediction.double().clamp(-1, 1) + 1) / 2), mask)
+
+    def _around_each_pixel(self, shown: Tensor) -> Tensor:
+        mean, power = _window_means(shown), _window_means(shown.square())
+        product, squares = mean * self._mean, mean.square() + self._mean.square()
+        variances, covariance = power + self._power - squares, _window_means(shown * self._target) - product
+        return (2 * product + SSIM_SMALL) * (2 * covariance + SSIM_LARGE) / ((squares + SSIM_SMALL) * (variances + SSIM_LARGE))
+
+
+def ssim(
+    prediction: Float[Tensor, "#batch 3 height width"],
+    target: Float[Tensor, "batch 3 height width"],
+    mask: Bool[Tensor, "batch 1 height width"] | None = None,
+) -> Float[Tensor, "batch"]:
+    """Returns the structural similarity of each image to its target: `SimilarityTo`, whose arguments these are."""
+    return SimilarityTo(target).of(prediction, mask)

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from g3dr.backbones import StageBackbone
 from g3dr.losses.semantic import stages_distance
-from g3dr.metrics import Mean, depth_l2_normalized, depth_rmse, flatness, psnr, ssim
+from g3dr.metrics import Mean, SimilarityTo, depth_l2_normalized, depth_rmse, flatness, psnr, ssim
 from g3dr.metrics.naming import perceptual_key
 from g3dr.types import Batch, Frames, NovelTruth
 
@@ -65,12 +65,12 @@ def novel_values(frames: Frames, batch: Batch, truth: NovelTruth) -> Values:
     views, device = len(truth.yaw), frames.rgb.device
     rgb, depth = truth.rgb.to(device), truth.depth.to(device)
     covisible, in_box, foreground = (mask.to(device) for mask in (truth.covisible, truth.in_box, truth.foreground))
-    copied = {"novel": frames.rgb, "copy_input": batch.images.expand(views, -1, -1, -1)}
-    values: dict[str, Tensor] = {}
+    copied = {"novel": frames.rgb, "copy_input": batch.images}
+    values, similarity = dict[str, Tensor](), SimilarityTo(rgb)
     for who, picture in copied.items():
         for where, mask in (("", covisible), ("_in_box", in_box), ("_foreground", foreground)):
             values[f"{who}_psnr{where}"] = psnr(picture, rgb, mask)
-        values[f"{who}_ssim"] = ssim(picture, rgb, covisible)
+        values[f"{who}_ssim"] = similarity.of(picture, covisible)
     values["novel_depth_rmse"] = depth_rmse(frames.depth, depth, in_box)
     values["copy_input_depth_rmse"] = depth_rmse(batch.depths.expand(views, -1, -1, -1), depth, in_box)
     known = {name: Mean.of(value).value for name, value in values.items()}
